@@ -1,0 +1,47 @@
+"""The columns of trades, in files and in stores, and the rules every table of trades obeys.
+
+What belongs here: Arrow schemas and invariants of trades. What does not: bars (``bars``), Parquet encodings (``lake``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+SCHEMA_VERSION: Final = 1
+"""Part of every fingerprint; raised when a day file's columns, order or meaning change."""
+
+TS_TYPE: Final = pa.timestamp("ns", tz="UTC")
+SYMBOL_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
+
+TRADES: Final = pa.schema(
+    [
+        pa.field("symbol", SYMBOL_TYPE, nullable=False),
+        pa.field("ts", TS_TYPE, nullable=False),
+        pa.field("price", pa.float64(), nullable=False),
+        pa.field("amount", pa.float64(), nullable=False),
+        pa.field("side", pa.int8(), nullable=False),
+        pa.field("trade_id", pa.int64(), nullable=False),
+    ]
+)
+"""A day file: sorted by (symbol, ts); side +1 buyer-initiated, -1 seller-initiated; trade_id counts per symbol."""
+
+STORED: Final = TRADES.remove(TRADES.get_field_index("trade_id"))
+"""What a store holds of a trade: all but the id."""
+
+CONTENT: Final = pa.schema(
+    [
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("hour", TS_TYPE, nullable=False),
+        pa.field("trades", pa.int64(), nullable=False),
+        pa.field("price_sum", pa.float64(), nullable=False),
+        pa.field("price_min", pa.float64(), nullable=False),
+        pa.field("price_max", pa.float64(), nullable=False),
+        pa.field("amount_sum", pa.float64(), nullable=False),
+        pa.field("amount_min", pa.float64(), nullable=False),
+        pa.field("amount_max", pa.float64(), nullable=False),
+        pa.field("side_sum", pa.int64(), nullable=False),
+    ]
+)
+"""Content of a day by symbol and hour, sorted so; hours without trades have no row."""

@@ -1,0 +1,165 @@
+"""The protocols of a store of trades and a store of bars, and the values they exchange.
+
+What belongs here: what any store must do, held by one contract test suite. What does not: any particular store.
+All instants are UTC nanoseconds; all ranges are half open; tables go in and come out as Arrow.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from ohlcv_assets.bars.resolutions import Resolution
+from ohlcv_assets.progress import Observer, nobody
+from ohlcv_assets.units import Nanos
+
+DayState = Literal["dirty", "clean"]
+
+
+@dataclass(frozen=True, slots=True)
+class DayContent:
+    """What a day file promises: its content hash and its rows per symbol (zeros may be left out)."""
+
+    day: dt.date
+    content_hash: str
+    counts: Mapping[str, int]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class DayRecord:
+    """What a store has recorded of a day: ``clean`` once written and verified, ``dirty`` while it is being replaced."""
+
+    day: dt.date
+    state: DayState
+    content_hash: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What ``replace_day`` did.
+
+    Attributes
+    ----------
+    rows
+        Trades of the day in the store now.
+    written
+        Trades written by this call: 0 where recorded hash and counts were equal already.
+    deleted
+        Trades that had to be deleted first.
+    seconds
+        Wall time of the whole call.
+    waited
+        Seconds of it spent waiting for the store.
+    detail
+        Store-specific figures: retries, bytes, latencies.
+    """
+
+    rows: int
+    written: int
+    deleted: int
+    seconds: float
+    waited: float
+    detail: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+class TradeStore(Protocol):
+    """Trades, at most one per (symbol, ts)."""
+
+    @property
+    def name(self) -> str:
+        """Return a short text that tells this store from any other, without secrets: kind and place."""
+        ...
+
+    def replace_day(
+        self, content: DayContent, batches: Iterator[pa.RecordBatch], observer: Observer = nobody
+    ) -> LoadReport:
+        """Make the store hold exactly the given trades on the content's day.
+
+        Idempotent and safe to interrupt at any point. Where the recorded hash and counts are equal and the store's own
+        counts agree there is nothing to do (``batches`` is not touched); otherwise: mark dirty, delete, prove zero,
+        write, verify counts, mark clean.
+
+        Parameters
+        ----------
+        content
+            Hash and rows per symbol that the batches must add up to.
+        batches
+            ``market.schema.TRADES`` or ``STORED``, sorted by (symbol, ts), all inside the day.
+
+        Raises
+        ------
+        StoreMismatchError
+            After writing, the store does not hold the promised counts. The day stays dirty.
+        StoreBusyError
+            Another process held the store for too long.
+        """
+        ...
+
+    def append(self, trades: pa.Table) -> int:
+        """Add or overwrite single trades by (symbol, ts) and return how many; their days lose their clean record."""
+        ...
+
+    def delete_day(self, day: dt.date) -> int:
+        """Delete a day's trades and its record; return how many trades went."""
+        ...
+
+    def day_records(self) -> Mapping[dt.date, DayRecord]:
+        """Return the record of every day that has one."""
+        ...
+
+    def counts(self, day: dt.date) -> Mapping[str, int]:
+        """Count a day's stored trades per symbol, from the data itself; symbols without any are left out."""
+        ...
+
+    def counts_by_day(self) -> Mapping[dt.date, int]:
+        """Count the stored trades of every day, from the data itself."""
+        ...
+
+    def content(self, day: dt.date) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``, computed by the store from the data itself."""
+        ...
+
+    def fetch(self, keys: pa.Table) -> pa.Table:
+        """Return the ``STORED`` trades at exactly these (symbol, ts), sorted so; keys without a trade give no row."""
+        ...
+
+    def scan(self, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the ``STORED`` trades with ``start <= ts < end``, sorted by (symbol, ts), memory bounded."""
+        ...
+
+
+class BarStore(Protocol):
+    """Bars of the stored resolutions, at most one per (resolution, symbol, ts)."""
+
+    def write(self, resolution: Resolution, day: dt.date, bars: pa.Table) -> int:
+        """Make the store hold exactly these ``bars.resolutions.BARS`` on that day; return how many.
+
+        Atomic and idempotent.
+        """
+        ...
+
+    def write_many(self, day: dt.date, bars: Mapping[str, pa.Table]) -> int:
+        """Write several resolutions of one day, by name, in one session with the store; return how many bars."""
+        ...
+
+    def read(self, resolution: Resolution, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> pa.Table:
+        """Return the stored bars with ``start <= ts < end``, sorted by (symbol, ts)."""
+        ...
+
+    def coverage(self, resolution: Resolution) -> pa.Table:
+        """Return (day: date32, symbol: string, bars: int64, trades: int64) of what is stored, sorted so."""
+        ...
+
+    def delete_day(self, resolution: Resolution, day: dt.date) -> int:
+        """Delete a day's bars and return how many went."""
+        ...
