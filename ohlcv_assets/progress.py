@@ -17,8 +17,8 @@ class Progress:
     Attributes
     ----------
     stage
-        What is going on: ``"generate"``, ``"write"``, ``"load"``, ``"roll up"``, ``"check"``, ``"import"``, ``"backfill"``
-        and the like.
+        What is going on: ``"generate"``, ``"write"``, ``"load"``, ``"roll up"``, ``"check"``, ``"import"``,
+        ``"backfill"`` and the like.
     subject
         What it is going on for: a day (``2024-03-15``), a symbol, a file name.
     done

@@ -15,20 +15,19 @@ SCHEMA_VERSION: Final = 1
 TS_TYPE: Final = pa.timestamp("ns", tz="UTC")
 SYMBOL_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
 
-TRADES: Final = pa.schema(
+STORED: Final = pa.schema(
     [
         pa.field("symbol", SYMBOL_TYPE, nullable=False),
         pa.field("ts", TS_TYPE, nullable=False),
         pa.field("price", pa.float64(), nullable=False),
         pa.field("amount", pa.float64(), nullable=False),
         pa.field("side", pa.int8(), nullable=False),
-        pa.field("trade_id", pa.int64(), nullable=False),
     ]
 )
-"""A day file: sorted by (symbol, ts); side +1 buyer-initiated, -1 seller-initiated; trade_id counts per symbol."""
+"""What a store holds of a trade: all but the id. Side is +1 buyer-initiated, -1 seller-initiated."""
 
-STORED: Final = TRADES.remove(TRADES.get_field_index("trade_id"))
-"""What a store holds of a trade: all but the id."""
+TRADES: Final = STORED.append(pa.field("trade_id", pa.int64(), nullable=False))
+"""A day file, sorted by (symbol, ts); ``trade_id`` counts per symbol over the dataset."""
 
 CONTENT: Final = pa.schema(
     [
