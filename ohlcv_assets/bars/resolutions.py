@@ -69,7 +69,7 @@ BARS: Final = pa.schema(
         pa.field("imbalance", pa.int64(), nullable=False),
     ]
 )
-"""Bars, sorted by (symbol, ts): ``ts`` is the open time of ``[ts, ts + duration)``; intervals without trades have none."""
+"""Bars, sorted by (symbol, ts): ``ts`` is the open time of ``[ts, ts + duration)``; a bar has a trade or is absent."""
 
 
 def resolution_of(name: str) -> Resolution:

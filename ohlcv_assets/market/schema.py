@@ -5,7 +5,7 @@ What belongs here: Arrow schemas and invariants of trades. What does not: bars (
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -15,15 +15,15 @@ SCHEMA_VERSION: Final = 1
 TS_TYPE: Final = pa.timestamp("ns", tz="UTC")
 SYMBOL_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
 
-STORED: Final = pa.schema(
-    [
-        pa.field("symbol", SYMBOL_TYPE, nullable=False),
-        pa.field("ts", TS_TYPE, nullable=False),
-        pa.field("price", pa.float64(), nullable=False),
-        pa.field("amount", pa.float64(), nullable=False),
-        pa.field("side", pa.int8(), nullable=False),
-    ]
-)
+_STORED_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("symbol", SYMBOL_TYPE, nullable=False),
+    pa.field("ts", TS_TYPE, nullable=False),
+    pa.field("price", pa.float64(), nullable=False),
+    pa.field("amount", pa.float64(), nullable=False),
+    pa.field("side", pa.int8(), nullable=False),
+]  # Any: a field's type parameter varies
+
+STORED: Final = pa.schema(_STORED_FIELDS)
 """What a store holds of a trade: all but the id. Side is +1 buyer-initiated, -1 seller-initiated."""
 
 TRADES: Final = STORED.append(pa.field("trade_id", pa.int64(), nullable=False))
