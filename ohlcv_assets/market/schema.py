@@ -29,18 +29,18 @@ STORED: Final = pa.schema(_STORED_FIELDS)
 TRADES: Final = STORED.append(pa.field("trade_id", pa.int64(), nullable=False))
 """A day file, sorted by (symbol, ts); ``trade_id`` counts per symbol over the dataset."""
 
-CONTENT: Final = pa.schema(
-    [
-        pa.field("symbol", pa.string(), nullable=False),
-        pa.field("hour", TS_TYPE, nullable=False),
-        pa.field("trades", pa.int64(), nullable=False),
-        pa.field("price_sum", pa.float64(), nullable=False),
-        pa.field("price_min", pa.float64(), nullable=False),
-        pa.field("price_max", pa.float64(), nullable=False),
-        pa.field("amount_sum", pa.float64(), nullable=False),
-        pa.field("amount_min", pa.float64(), nullable=False),
-        pa.field("amount_max", pa.float64(), nullable=False),
-        pa.field("side_sum", pa.int64(), nullable=False),
-    ]
-)
+_CONTENT_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("symbol", pa.string(), nullable=False),
+    pa.field("hour", TS_TYPE, nullable=False),
+    pa.field("trades", pa.int64(), nullable=False),
+    pa.field("price_sum", pa.float64(), nullable=False),
+    pa.field("price_min", pa.float64(), nullable=False),
+    pa.field("price_max", pa.float64(), nullable=False),
+    pa.field("amount_sum", pa.float64(), nullable=False),
+    pa.field("amount_min", pa.float64(), nullable=False),
+    pa.field("amount_max", pa.float64(), nullable=False),
+    pa.field("side_sum", pa.int64(), nullable=False),
+]  # Any: as above
+
+CONTENT: Final = pa.schema(_CONTENT_FIELDS)
 """Content of a day by symbol and hour, sorted so; hours without trades have no row."""
