@@ -1,0 +1,64 @@
+# `make` lists the targets. Everything is relative to this folder, whose path may contain spaces.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The first of these that is Python 3.11 or newer; `make PYTHON=/path/to/python ...` overrides.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := .venv/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --quiet --disable-pip-version-check
+INSTALLED := .venv/.installed
+HOME_DIR := data/dagster_home
+WITH_HOME := DAGSTER_HOME="$(CURDIR)/$(HOME_DIR)"
+HOST := 127.0.0.1
+PORT := 3000
+
+.PHONY: help install demo test lint types cover dev bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+install: $(INSTALLED) ## Make .venv with every dependency at its pinned version
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python." >&2; exit 2; }
+	@echo "Installing into .venv (a few minutes the first time) ..."
+	@"$(PYTHON)" -m venv .venv
+	@$(PIP) install -c constraints.txt hatchling editables
+	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $(INSTALLED)
+
+home: $(INSTALLED)
+	@$(PY) -m ohlcv_assets.orchestration.home "$(CURDIR)/$(HOME_DIR)"
+
+demo: home ## A week of 2024 through the real Dagster job, then a look at it
+	@$(WITH_HOME) $(BIN)/ohlcv demo
+
+test: install lint types cover ## Lint, format, types, import rules, all tests, 100 % coverage
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(INSTALLED)
+	$(PY) -m mypy
+
+# Two legs: everything as users run it, then the bodies of compiled kernels without compilation.
+cover: $(INSTALLED)
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest -n 2
+	NUMBA_DISABLE_JIT=1 $(PY) -m coverage run -m pytest -m kernels -q
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
+
+dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
+	$(WITH_HOME) $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
+
+bench: $(INSTALLED) ## The benchmark table of docs/performance.md
+	$(BIN)/ohlcv bench
+
+clean: ## Remove the virtual environment and caches, never data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
