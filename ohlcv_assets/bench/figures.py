@@ -1,6 +1,7 @@
 """A figure with its target and its peer, timing, and comparison with kept results.
 
-What belongs here: the value types of a benchmark and the arithmetic on them. What does not: what is measured (``cases``).
+What belongs here: the value types of a benchmark and the arithmetic on them. What does not: what is measured
+(``cases``).
 """
 
 from __future__ import annotations
