@@ -3,31 +3,53 @@
 What belongs here: names, types, defaults, where each value came from, and one message for all mistakes.
 What does not: what the settings are used for (``project`` turns them into parts).
 
-Sources in order of precedence: environment, ``.env``, ``ohlcv.toml`` (both in the working directory), defaults.
+Sources in order of precedence: what a caller passes (the command line does), the environment, ``.env``, ``ohlcv.toml``
+(both in the working directory), defaults.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from ohlcv_assets.errors import InvalidDateError, SettingsError
+from ohlcv_assets.instants import parse_day
 
 StoreName = Literal["duckdb", "memory"]
 Spread = Literal["activity", "uniform", "seasonal"]
 PriceModel = Literal["stochastic-volatility", "gbm", "mean-reverting"]
 Arrivals = Literal["clustered", "poisson"]
 Sizes = Literal["pareto-lognormal", "lognormal", "fixed"]
+Origin = Literal["argument", "environment", ".env", "ohlcv.toml", "default"]
 DEFAULT_DATASET = "default"
+PREFIX: Final = "OHLCV_"
+ENV_FILE: Final = ".env"
+TOML_FILE: Final = "ohlcv.toml"
 
 
 class Settings(BaseSettings):
     """The effective settings of one process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OHLCV_", env_file=".env", toml_file="ohlcv.toml", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        toml_file=TOML_FILE,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
     )
 
     data_dir: Path = Field(Path("data"), description="Folder of datasets, stores, reports and Dagster's history.")
@@ -68,3 +90,183 @@ class Settings(BaseSettings):
         "auto", description="Log lines for people or for machines; auto: people on a terminal."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _read_day(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return parse_day(value)
+            except InvalidDateError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("end")
+    @classmethod
+    def _not_before_start(cls, end: dt.date, info: ValidationInfo) -> dt.date:
+        start = info.data.get("start")
+        if start is not None and end < start:
+            raise ValueError(f"{end} is before the first day {start}; choose a later end or an earlier start.")
+        return end
+
+    @field_validator("universe")
+    @classmethod
+    def _universe_is_there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {str(path)!r}; correct the path or leave it unset.")
+        return path
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir_is_no_file(cls, path: Path) -> Path:
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{str(path)!r} is a file; name a folder.")
+        return path
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- pydantic passes it; no secret files are read
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put ``ohlcv.toml`` below ``.env``; the first source that has a value wins."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    def origin(self, name: str) -> Origin:
+        """Return where the value of a setting came from; ``"argument"`` is what a caller or an option passed."""
+        return self._origins.get(name, "argument" if name in self.model_fields_set else "default")
+
+    def shown(self, name: str) -> str | int | float | bool | None:
+        """Return a setting's value for display: plain, and masked where it is a secret."""
+        value = getattr(self, name)
+        if value is None or isinstance(value, str | int | float | bool):
+            return value
+        return "********" if isinstance(value, SecretStr) else str(value)
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, Any]) -> Self:  # Any: validated here
+        """Do what ``load_settings`` does, for this class."""
+        given, problems = _gather(cls, overrides)
+        try:
+            settings = cls(**overrides)
+        except ValidationError as error:
+            problems += [_sentence(cls, detail, given) for detail in error.errors(include_url=False)]
+        else:
+            if not problems:
+                settings._origins.update({name: origin for name, (origin, _) in given.items()})
+                return settings
+        raise SettingsError(_message(problems)) from None
+
+
+Given = dict[str, tuple[Origin, object]]
+
+
+def load_settings(**overrides: Any) -> Settings:  # Any: validated by the class
+    """Return the settings in force.
+
+    Parameters
+    ----------
+    **overrides
+        Settings by name that outrank every other source; None counts as not given.
+
+    Raises
+    ------
+    SettingsError
+        Naming every problem at once: its setting, where the value came from, and what is allowed.
+    """
+    return Settings.load({name: value for name, value in overrides.items() if value is not None})
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _gather(cls: type[Settings], overrides: Mapping[str, object]) -> tuple[Given, list[str]]:
+    """Find which source gives each setting, and every name that is no setting."""
+    toml, problems = _toml_values()
+    dotenv, unreadable = _dotenv_values()
+    problems += unreadable
+    known = cls.model_fields
+    given: Given = {}
+    problems += [_unknown(f"the argument {name}", name, known) for name in overrides if name not in known]
+    for name, value in toml.items():
+        if name in known:
+            given[name] = "ohlcv.toml", value
+        else:
+            problems.append(_unknown(f"{name} in {TOML_FILE}", name, known))
+    variables = {variable(name): name for name in known}
+    for key, text in dotenv.items():
+        if key in variables:
+            given |= {variables[key]: (".env", text)} if text else {}
+        elif key.startswith(PREFIX):
+            problems.append(_unknown(f"{key} in {ENV_FILE}", key, variables))
+    for key, text in ((key.upper(), text) for key, text in os.environ.items()):
+        if key in variables:
+            given |= {variables[key]: ("environment", text)} if text else {}
+        elif key.startswith(PREFIX) and difflib.get_close_matches(key, variables, 1, 0.9):
+            # Other tools may use the prefix in the environment, so only what looks like a slip is one.
+            problems.append(_unknown(f"{key} in the environment", key, variables))
+    given |= {name: ("argument", value) for name, value in overrides.items() if name in known}
+    return given, problems
+
+
+def _toml_values() -> tuple[dict[str, object], list[str]]:
+    try:
+        return tomllib.loads(Path(TOML_FILE).read_text("utf-8")), []
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{TOML_FILE} cannot be read: {_one_line(error)}; correct the file or remove it.") from None
+
+
+def _dotenv_values() -> tuple[dict[str, str | None], list[str]]:
+    try:
+        values = dotenv_values(ENV_FILE, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{ENV_FILE} cannot be read: {_one_line(error)}; correct the file or remove it.") from None
+    return {key.upper(): text for key, text in values.items()}, []
+
+
+def _unknown(where: str, name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    hint = f"; did you mean {close[0]}?" if close else "; `ohlcv config` lists them."
+    return f"{where} is no setting{hint}"
+
+
+_PATTERNS: Final = {
+    "dataset": "use lower-case letters, digits and underscores, beginning with a letter",
+    "duckdb_memory": "give a whole number with MB or GB, such as 512MB",
+}
+
+
+def _sentence(cls: type[Settings], detail: ErrorDetails, given: Given) -> str:
+    name = str(detail["loc"][0])
+    origin, value = given.get(name, ("default", detail["input"]))
+    secret = "SecretStr" in str(cls.model_fields[name].annotation)
+    shown = "********" if secret else value
+    kind = detail["type"]
+    if kind == "value_error":
+        reason = str(detail["ctx"]["error"])
+    elif kind == "string_pattern_mismatch" and name in _PATTERNS:
+        reason = _PATTERNS[name]
+    else:
+        reason = detail["msg"][0].lower() + detail["msg"][1:]
+    label = name if origin in {"argument", "ohlcv.toml"} else variable(name)
+    return f"{label}={shown} ({origin}): {reason.rstrip('.')}"
+
+
+def _message(problems: list[str]) -> str:
+    if len(problems) == 1:
+        return f"A setting cannot be used: {problems[0].rstrip('.')}."
+    lines = "".join(f"\n  - {problem.rstrip('.')}" for problem in problems)
+    return f"{len(problems)} settings cannot be used:{lines}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
