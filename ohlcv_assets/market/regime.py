@@ -1,0 +1,123 @@
+"""Daily states of the market: how volatile each day is and how far each symbol moves on it.
+
+What belongs here: the two matrices that the plan (busy days) and the price skeleton share, as pure functions of the
+seed. What does not: prices, intraday shapes and trades (``generate``).
+
+Model, per symbol of a class, on open days only::
+
+    shock[t]   = sqrt(rho) market[t] + sqrt(1 - rho) own[t]
+    x[t + 1]   = phi x[t] + s sqrt(1 - phi^2) (-lam shock[t] + sqrt(1 - lam^2) (sqrt(c) u[t] + sqrt(1 - c) v[t]))
+    volatility = exp(x - s^2)
+
+``market`` and ``u`` are shared by the class; all draws are standard normal. ``E exp(2 x) = exp(2 s^2)``, hence the root
+mean square of ``volatility`` is one. A day depends on the days before it, never on those after it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohlcv_assets.market.calendars import session_on
+from ohlcv_assets.market.symbols import AssetClass, Symbol, Universe
+
+HALF_LIFE: Final = 20.0
+"""Days after which half of a volatility state is left: daily log-volatility is close to a long-memory process, and a
+half-life of about a month is what an AR(1) fitted to it shows (Cont 2001, fact 8)."""
+SPREAD_OF_LOG_VOLATILITY: Final = 0.27
+"""Stationary standard deviation ``s`` of log-volatility; gives daily returns an excess kurtosis of about one."""
+LEVERAGE: Final = 0.55
+"""Weight ``lam`` of the (negated) return shock in the next change of log-volatility (Cont 2001, fact 9)."""
+COMMON_VOLATILITY: Final = 0.5
+"""Share ``c`` of a class in the remaining change of log-volatility."""
+MARKET_SHARE: Final[dict[AssetClass, float]] = {"stock": 0.36, "crypto": 0.60, "other": 0.30}
+"""Share ``rho`` of a shock's variance that a class has in common, the average pairwise correlation: about a third
+among large stocks, more among crypto pairs, which follow their largest."""
+
+
+@dataclass(frozen=True)
+class Regime:
+    """The daily states of a universe.
+
+    Attributes
+    ----------
+    volatility
+        Shape (symbols, days), float64: multiplier of the yearly volatility, root mean square about one over a year.
+        On a day without a session the last state is repeated.
+    shocks
+        Shape (symbols, days), float64: standardised returns of the day; zero on a day without a session.
+    """
+
+    volatility: NDArray[np.float64]
+    shocks: NDArray[np.float64]
+
+
+def stream(seed: int, *names: str) -> int:
+    """Return a 128-bit key for an independent stream of random numbers.
+
+    Parameters
+    ----------
+    seed
+        The dataset's seed.
+    names
+        What the stream is for, for example ``("regime", "AAPL")``. Stable across processes, unlike ``hash``.
+    """
+    text = "\x1f".join((str(seed), *names))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+
+
+def regime(universe: Universe, days: tuple[dt.date, ...], seed: int) -> Regime:
+    """Draw the daily states of every symbol.
+
+    Parameters
+    ----------
+    universe
+        Its symbols in order are the rows.
+    days
+        Consecutive days; they are the columns, and the first is where the states start.
+    seed
+        The dataset's seed.
+    """
+    symbols = universe.symbols
+    classes = {symbol.asset_class: _normals(seed, "class", symbol.asset_class, len(days)) for symbol in symbols}
+    own = np.array([_normals(seed, "symbol", symbol.name, len(days)) for symbol in symbols])
+    common = np.array([classes[symbol.asset_class] for symbol in symbols])
+    begin, own, common = own[:, 0, 1], own[:, 1:], common[:, 1:]
+    rho = np.array([[MARKET_SHARE[symbol.asset_class]] for symbol in symbols])
+    is_open = _open_days(symbols, days)
+    shocks = np.where(is_open, np.sqrt(rho) * common[:, :, 0] + np.sqrt(1.0 - rho) * own[:, :, 0], 0.0)
+    news = np.sqrt(COMMON_VOLATILITY) * common[:, :, 1] + np.sqrt(1.0 - COMMON_VOLATILITY) * own[:, :, 1]
+    return Regime(volatility=_volatility(begin, shocks, news, is_open), shocks=shocks)
+
+
+def _volatility(
+    begin: NDArray[np.float64], shocks: NDArray[np.float64], news: NDArray[np.float64], is_open: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    phi = 0.5 ** (1.0 / HALF_LIFE)
+    step = SPREAD_OF_LOG_VOLATILITY * np.sqrt(1.0 - phi * phi)
+    change = step * (-LEVERAGE * shocks + np.sqrt(1.0 - LEVERAGE**2) * news)
+    states = np.empty_like(shocks)
+    state = SPREAD_OF_LOG_VOLATILITY * begin
+    for day in range(shocks.shape[1]):
+        states[:, day] = state
+        state = np.where(is_open[:, day], phi * state + change[:, day], state)
+    volatility: NDArray[np.float64] = np.exp(states - SPREAD_OF_LOG_VOLATILITY**2)
+    return volatility
+
+
+def _open_days(symbols: tuple[Symbol, ...], days: tuple[dt.date, ...]) -> NDArray[np.bool_]:
+    by_calendar = {
+        calendar: [session_on(calendar, day) is not None for day in days]
+        for calendar in {symbol.calendar for symbol in symbols}
+    }
+    return np.array([by_calendar[symbol.calendar] for symbol in symbols])
+
+
+def _normals(seed: int, kind: str, name: str, days: int) -> NDArray[np.float64]:
+    """Draw the (1 + days, 2) normals of one class or symbol: where it begins, then shock and change of each day."""
+    return np.random.default_rng(stream(seed, "regime", kind, name)).standard_normal((1 + days, 2))
