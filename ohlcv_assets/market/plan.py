@@ -1,0 +1,221 @@
+"""The plan: how many trades each symbol has on each day, adding up to exactly the total asked for.
+
+What belongs here: the matrix of counts and what follows from it (first ids, digests, summaries). What does not: how
+days are weighed (``spread``) and rounded (``apportion``), and the trades themselves (``generate``).
+
+A plan is a pure function of universe, days, total, seed and spread.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ohlcv_assets.errors import OutsideDatasetError, PlanError
+from ohlcv_assets.market.apportion import MOST_TOTAL, apportion
+from ohlcv_assets.market.regime import stream
+from ohlcv_assets.market.spread import weights
+from ohlcv_assets.market.symbols import Universe
+from ohlcv_assets.units import days_between
+
+DEFAULT_SPREAD: Final = "activity"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How many trades each symbol has on each day.
+
+    Attributes
+    ----------
+    universe
+        Symbols; their order is that of the rows.
+    days
+        Consecutive days; the columns.
+    counts
+        Shape (symbols, days), int64, read-only: trades; zero where a symbol's calendar is closed.
+    """
+
+    universe: Universe
+    days: tuple[dt.date, ...]
+    counts: NDArray[np.int64]
+
+    @cached_property
+    def total(self) -> int:
+        """Trades over all symbols and days."""
+        return int(self.counts.sum())
+
+    def count(self, symbol: str, day: dt.date) -> int:
+        """Return the trades of a symbol on a day.
+
+        Raises
+        ------
+        UnknownSymbolError
+            For a symbol that the universe does not have.
+        OutsideDatasetError
+            For a day that the plan does not cover.
+        """
+        return int(self.counts[self._row(symbol), self._column(day)])
+
+    def day_counts(self, day: dt.date) -> dict[str, int]:
+        """Return the trades of a day by symbol, in the universe's order, zeros included.
+
+        Raises
+        ------
+        OutsideDatasetError
+            For a day that the plan does not cover.
+        """
+        return dict(zip(self.universe.names, self.counts[:, self._column(day)].tolist(), strict=True))
+
+    def first_id(self, symbol: str, day: dt.date) -> int:
+        """Return the id of a symbol's first trade on a day; ids count from 0 per symbol over the plan's days.
+
+        Raises
+        ------
+        UnknownSymbolError
+            For a symbol that the universe does not have.
+        OutsideDatasetError
+            For a day that the plan does not cover.
+        """
+        return int(self._first_ids[self._row(symbol), self._column(day)])
+
+    def digest(self, day: dt.date) -> str:
+        """Return a hex SHA-256 of everything that the plan says of a day: names, counts and first ids.
+
+        Raises
+        ------
+        OutsideDatasetError
+            For a day that the plan does not cover.
+        """
+        column = self._column(day)
+        row = zip(self.universe.names, self.counts[:, column], self._first_ids[:, column], strict=True)
+        text = "".join(f"{name}\x1f{count}\x1f{first}\n" for name, count, first in row)
+        return hashlib.sha256(f"{day.isoformat()}\n{text}".encode()).hexdigest()
+
+    def by_month(self) -> pa.Table:
+        """Return one row a month: ``month`` (``2024-01``), ``days`` (with trades), ``trades``, ``least``, ``most``.
+
+        ``least`` and ``most`` are the trades of the quietest and the busiest day with any; zero where there is none.
+        """
+        day_totals = self.counts.sum(axis=0)
+        months = np.array([f"{day.year:04d}-{day.month:02d}" for day in self.days])
+        rows = []
+        for month in sorted(set(months.tolist())):
+            traded = day_totals[(months == month) & (day_totals > 0)]
+            least, most = (int(traded.min()), int(traded.max())) if traded.size > 0 else (0, 0)
+            trades = int(traded.sum())
+            rows.append({"month": month, "days": traded.size, "trades": trades, "least": least, "most": most})
+        return pa.Table.from_pylist(rows, schema=BY_MONTH)
+
+    def by_symbol(self) -> pa.Table:
+        """Return one row a symbol: ``symbol``, ``asset_class``, ``days`` (with trades), ``trades``, ``share`` (0 to 1).
+
+        Then ``least`` and ``most``, as in ``by_month``.
+        """
+        rows = []
+        for symbol, counts in zip(self.universe.symbols, self.counts, strict=True):
+            traded = counts[counts > 0]
+            least, most = (int(traded.min()), int(traded.max())) if traded.size > 0 else (0, 0)
+            trades = int(traded.sum())
+            rows.append(
+                {
+                    "symbol": symbol.name,
+                    "asset_class": symbol.asset_class,
+                    "days": traded.size,
+                    "trades": trades,
+                    "share": trades / self.total,
+                    "least": least,
+                    "most": most,
+                }
+            )
+        return pa.Table.from_pylist(rows, schema=BY_SYMBOL)
+
+    @cached_property
+    def _first_ids(self) -> NDArray[np.int64]:
+        return np.cumsum(self.counts, axis=1) - self.counts
+
+    @cached_property
+    def _rows(self) -> Mapping[str, int]:
+        return {name: row for row, name in enumerate(self.universe.names)}
+
+    def _row(self, symbol: str) -> int:
+        return self._rows[self.universe.symbol(symbol).name]
+
+    def _column(self, day: dt.date) -> int:
+        if not self.days[0] <= day <= self.days[-1]:
+            raise OutsideDatasetError(
+                f"{day} is outside the dataset; its days run from {self.days[0]} to {self.days[-1]}."
+            )
+        return (day - self.days[0]).days
+
+
+BY_MONTH: Final = pa.schema(
+    {
+        "month": pa.string(),
+        "days": pa.int32(),
+        "trades": pa.int64(),
+        "least": pa.int64(),
+        "most": pa.int64(),
+    }
+)
+"""Columns of ``Plan.by_month``."""
+
+BY_SYMBOL: Final = pa.schema(
+    {
+        "symbol": pa.string(),
+        "asset_class": pa.string(),
+        "days": pa.int32(),
+        "trades": pa.int64(),
+        "share": pa.float64(),
+        "least": pa.int64(),
+        "most": pa.int64(),
+    }
+)
+"""Columns of ``Plan.by_symbol``."""
+
+
+def make_plan(
+    universe: Universe, days: tuple[dt.date, ...], total: int, seed: int, spread: str = DEFAULT_SPREAD
+) -> Plan:
+    """Plan a dataset.
+
+    Parameters
+    ----------
+    universe
+        Its symbols.
+    days
+        Consecutive days, at least one.
+    total
+        Trades over all symbols and days, 1 to 10^10; the plan adds up to exactly this.
+    seed
+        Seed of chance, 0 or more.
+    spread
+        A name in ``spread.SPREADS``.
+
+    Raises
+    ------
+    PlanError
+        For a total or seed out of range, days that do not follow one another, an unknown spread, or days on which no
+        symbol trades.
+    """
+    if not 1 <= total <= MOST_TOTAL:
+        raise PlanError(f"A total of {total} trades cannot be planned; choose 1 to {MOST_TOTAL}.")
+    if seed < 0:
+        raise PlanError(f"The seed {seed} is negative; choose 0 or more.")
+    if not days or days != days_between(days[0], days[-1]):
+        raise PlanError("The days of a plan must follow one another without a gap, and there must be one at least.")
+    weighed = weights(universe, days, seed, spread)
+    if not weighed.any():
+        raise PlanError(
+            f"No symbol trades from {days[0]} to {days[-1]}: every calendar is closed; choose days with a session."
+        )
+    counts = apportion(total, weighed, stream(seed, "plan", "ties"))
+    counts.setflags(write=False)
+    return Plan(universe, days, counts)
