@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -156,28 +156,28 @@ class Plan:
         return (day - self.days[0]).days
 
 
-BY_MONTH: Final = pa.schema(
-    {
-        "month": pa.string(),
-        "days": pa.int32(),
-        "trades": pa.int64(),
-        "least": pa.int64(),
-        "most": pa.int64(),
-    }
-)
+_BY_MONTH_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("month", pa.string()),
+    pa.field("days", pa.int32()),
+    pa.field("trades", pa.int64()),
+    pa.field("least", pa.int64()),
+    pa.field("most", pa.int64()),
+]  # Any: a field's type parameter varies
+
+_BY_SYMBOL_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("symbol", pa.string()),
+    pa.field("asset_class", pa.string()),
+    pa.field("days", pa.int32()),
+    pa.field("trades", pa.int64()),
+    pa.field("share", pa.float64()),
+    pa.field("least", pa.int64()),
+    pa.field("most", pa.int64()),
+]  # Any: as above
+
+BY_MONTH: Final = pa.schema(_BY_MONTH_FIELDS)
 """Columns of ``Plan.by_month``."""
 
-BY_SYMBOL: Final = pa.schema(
-    {
-        "symbol": pa.string(),
-        "asset_class": pa.string(),
-        "days": pa.int32(),
-        "trades": pa.int64(),
-        "share": pa.float64(),
-        "least": pa.int64(),
-        "most": pa.int64(),
-    }
-)
+BY_SYMBOL: Final = pa.schema(_BY_SYMBOL_FIELDS)
 """Columns of ``Plan.by_symbol``."""
 
 
