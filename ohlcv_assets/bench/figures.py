@@ -32,9 +32,7 @@ class Figure:
     value, unit
         The figure.
     target
-        What it should be at least (``higher_is_better``) or at most; None where nothing was promised.
-    higher_is_better
-        Direction of the figure.
+        What it should be at least (rates) or at most (all others); None where nothing was promised.
     peer, ratio
         The named limit or peer measured in the same run, and this figure's ratio to it (above 1: faster or smaller than
         the peer); empty text and None where there is none.
@@ -47,10 +45,14 @@ class Figure:
     value: float
     unit: str
     target: float | None
-    higher_is_better: bool
     peer: str
     ratio: float | None
     method: str
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more is better: so it is for rates alone."""
+        return self.unit.endswith("/s")
 
     @property
     def met(self) -> bool | None:

@@ -13,24 +13,24 @@ from ohlcv_assets.errors import UserError
 pytestmark = pytest.mark.unit
 
 
-def figure(value: float = 10.0, *, target: float | None = None, higher: bool = True, name: str = "rate") -> Figure:
+def figure(value: float = 10.0, *, target: float | None = None, unit: str = "trades/s", name: str = "rate") -> Figure:
     """Return a figure for a test."""
-    return Figure("case", name, value, "trades/s", target, higher, "peer", 2.0, "method")
+    return Figure("case", name, value, unit, target, "peer", 2.0, "method")
 
 
 @pytest.mark.parametrize(
-    ("value", "target", "higher", "met"),
-    [(10, 9, True, True), (10, 11, True, False), (10, 11, False, True), (10, 9, False, False), (10, None, True, None)],
+    ("value", "target", "unit", "met"),
+    [(10, 9, "t/s", True), (10, 11, "t/s", False), (10, 11, "s", True), (10, 9, "s", False), (10, None, "s", None)],
 )
-def test_target(value: float, target: float | None, higher: bool, met: bool | None) -> None:
+def test_target(value: float, target: float | None, unit: str, met: bool | None) -> None:
     """A figure meets its target in the direction that is better, and a figure without one says nothing."""
-    assert figure(value, target=target, higher=higher).met is met
+    assert figure(value, target=target, unit=unit).met is met
 
 
 def test_best_of_returns_the_fastest_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fastest of the runs is reported, with what that run returned."""
     clock = iter([0.0, 3.0, 10.0, 11.0, 20.0, 25.0])
-    monkeypatch.setattr(figures.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     results = iter("abc")
     timing, result = figures.best_of(3, lambda: next(results))
     assert (timing.wall, result) == (1.0, "b")
@@ -75,8 +75,8 @@ def test_a_foreign_result_file_is_named(tmp_path: Path, text: str) -> None:
 
 def test_regressions_are_told_in_the_right_direction() -> None:
     """A lower rate and a longer time are regressions; figures without a counterpart are passed over."""
-    before = [figure(100), figure(2.0, higher=False, name="time"), figure(0, name="zero")]
-    now = [figure(80), figure(3.0, higher=False, name="time"), figure(5, name="zero"), figure(1, name="new")]
+    before = [figure(100), figure(2.0, unit="s", name="time"), figure(0, name="zero")]
+    now = [figure(80), figure(3.0, unit="s", name="time"), figure(5, name="zero"), figure(1, name="new")]
     rate, time = figures.compare(before, now)
     assert (rate.regression, round(rate.change, 2)) == (True, -0.2)
     assert (time.regression, round(time.change, 2)) == (True, -0.33)
