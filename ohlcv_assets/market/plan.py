@@ -130,7 +130,7 @@ class Plan:
                     "asset_class": symbol.asset_class,
                     "days": traded.size,
                     "trades": trades,
-                    "share": trades / self.total,
+                    "share": trades / max(self.total, 1),
                     "least": least,
                     "most": most,
                 }

@@ -28,7 +28,7 @@ VOLATILITY_ELASTICITY: Final = 1.0
 Lipson 1994; Ane and Geman 2000); in proportion is a middle course."""
 SHOCK_ELASTICITY: Final = 0.2
 """More trades on days of large moves: exponent of the absolute daily shock, less its mean."""
-COMMON_NOISE: Final = 0.10
+COMMON_NOISE: Final = 0.13
 OWN_NOISE: Final = 0.15
 """Standard deviations of the log-normal day noise: shared by a calendar, and of a symbol alone."""
 HALF_DAY_THINNESS: Final = 0.85

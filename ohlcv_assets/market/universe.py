@@ -149,8 +149,8 @@ class _Reader:
     def symbol(self) -> Symbol:
         for field in sorted(self._table.keys() - EXAMPLES.keys()):
             close = difflib.get_close_matches(field, EXAMPLES, n=1)
-            hint = f"write {close[0]}" if close else f"the fields are {', '.join(EXAMPLES)}"
-            self._refuse(field, f"is not known; {hint} or remove it")
+            hint = f"write {close[0]} or remove it" if close else f"remove it; the fields are {', '.join(EXAMPLES)}"
+            self._refuse(field, f"is not known; {hint}")
         ticks_per_unit = self._take("tick_size", fields.step, 1)
         lots_per_unit = self._take("lot_size", fields.step, 1)
         first_price = self._take("first_price", fields.exact, Fraction(1))
