@@ -52,44 +52,50 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    data_dir: Path = Field(Path("data"), description="Folder of datasets, stores, reports and Dagster's history.")
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder of datasets, stores, reports and Dagster's history."
+    )
     dataset: str = Field(
-        DEFAULT_DATASET,
+        default=DEFAULT_DATASET,
         pattern=r"^[a-z][a-z0-9_]{0,62}$",
         description="Dataset that Dagster, the command line and the stores work on.",
     )
-    store: StoreName = Field("duckdb", description="Where trades and bars are kept.")
-    start: dt.date = Field(dt.date(2024, 1, 1), description="First day of the default dataset.")
-    end: dt.date = Field(dt.date(2024, 12, 31), description="Last day of the default dataset, included.")
+    store: StoreName = Field(default="duckdb", description="Where trades and bars are kept.")
+    start: dt.date = Field(default=dt.date(2024, 1, 1), description="First day of the default dataset.")
+    end: dt.date = Field(default=dt.date(2024, 12, 31), description="Last day of the default dataset, included.")
     total_trades: Annotated[int, Field(ge=1, le=10**10)] = Field(
-        300_000_000, description="Trades of the default dataset over all its days."
+        default=300_000_000, description="Trades of the default dataset over all its days."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(2024, description="Seed of everything generated.")
-    universe: Path | None = Field(None, description="A universe.toml of your own; the shipped one where unset.")
-    spread: Spread = Field("activity", description="How trades are spread over the year.")
-    price_model: PriceModel = Field("stochastic-volatility", description="How prices move.")
-    arrivals: Arrivals = Field("clustered", description="When trades arrive within a session.")
-    sizes: Sizes = Field("pareto-lognormal", description="How large trades are.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=2024, description="Seed of everything generated.")
+    universe: Path | None = Field(default=None, description="A universe.toml of your own; the shipped one where unset.")
+    spread: Spread = Field(default="activity", description="How trades are spread over the year.")
+    price_model: PriceModel = Field(default="stochastic-volatility", description="How prices move.")
+    arrivals: Arrivals = Field(default="clustered", description="When trades arrive within a session.")
+    sizes: Sizes = Field(default="pareto-lognormal", description="How large trades are.")
     generate_batch: Annotated[int, Field(ge=1_000, le=10_000_000)] = Field(
-        100_000, description="Trades generated at a time; bounds memory, changes no trade."
+        default=100_000, description="Trades generated at a time; bounds memory, changes no trade."
     )
-    high_memory: bool = Field(False, description="Keep whole days in memory for speed.")  # noqa: FBT003 -- pydantic's form
+    high_memory: bool = Field(default=False, description="Keep whole days in memory for speed.")
     sample_size: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        200, description="Trades read back and compared field by field in the sample check of a day."
+        default=200, description="Trades read back and compared field by field in the sample check of a day."
     )
-    workers: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Worker processes of a backfill.")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(default=2, description="Worker processes of a backfill.")
     duckdb_memory: str = Field(
-        "512MB", pattern=r"^[1-9][0-9]*(MB|GB)$", description="Memory limit of one DuckDB session."
+        default="512MB", pattern=r"^[1-9][0-9]*(MB|GB)$", description="Memory limit of one DuckDB session."
     )
-    duckdb_threads: Annotated[int, Field(ge=1, le=256)] = Field(2, description="Threads of one DuckDB session.")
+    duckdb_threads: Annotated[int, Field(ge=1, le=256)] = Field(default=2, description="Threads of one DuckDB session.")
     store_patience: Annotated[float, Field(gt=0, le=86_400)] = Field(
-        120.0, description="Seconds to wait for a store that another process holds."
+        default=120.0, description="Seconds to wait for a store that another process holds."
     )
-    keep_runs: Annotated[int, Field(ge=1)] = Field(90, description="Days of Dagster run history that pruning keeps.")
+    keep_runs: Annotated[int, Field(ge=1)] = Field(
+        default=90, description="Days of Dagster run history that pruning keeps."
+    )
     log_format: Literal["auto", "human", "json"] = Field(
-        "auto", description="Log lines for people or for machines; auto: people on a terminal."
+        default="auto", description="Log lines for people or for machines; auto: people on a terminal."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
@@ -234,12 +240,14 @@ def _dotenv_values() -> tuple[dict[str, str | None], list[str]]:
 
 
 def _unknown(where: str, name: str, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name, known, 1, 0.6)
-    hint = f"; did you mean {close[0]}?" if close else "; `ohlcv config` lists them."
+    # The prefix is left out: with it any two names would look alike.
+    bare = {key.removeprefix(PREFIX): key for key in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, 1, 0.6)
+    hint = f"; did you mean {bare[close[0]]}?" if close else "; `ohlcv config --markdown` lists what there is."
     return f"{where} is no setting{hint}"
 
 
-_PATTERNS: Final = {
+PATTERNS: Final = {
     "dataset": "use lower-case letters, digits and underscores, beginning with a letter",
     "duckdb_memory": "give a whole number with MB or GB, such as 512MB",
 }
@@ -253,8 +261,8 @@ def _sentence(cls: type[Settings], detail: ErrorDetails, given: Given) -> str:
     kind = detail["type"]
     if kind == "value_error":
         reason = str(detail["ctx"]["error"])
-    elif kind == "string_pattern_mismatch" and name in _PATTERNS:
-        reason = _PATTERNS[name]
+    elif kind == "string_pattern_mismatch" and name in PATTERNS:
+        reason = PATTERNS[name]
     else:
         reason = detail["msg"][0].lower() + detail["msg"][1:]
     label = name if origin in {"argument", "ohlcv.toml"} else variable(name)
