@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ohlcv_assets.errors import OutsideDatasetError, PlanError
 from ohlcv_assets.market.apportion import MOST_TOTAL, apportion
+from ohlcv_assets.market.calendars import FIRST_YEAR, LAST_YEAR
 from ohlcv_assets.market.regime import stream
 from ohlcv_assets.market.spread import weights
 from ohlcv_assets.market.symbols import Universe
@@ -202,8 +203,8 @@ def make_plan(
     Raises
     ------
     PlanError
-        For a total or seed out of range, days that do not follow one another, an unknown spread, or days on which no
-        symbol trades.
+        For a total, seed or year out of range, days that do not follow one another, an unknown spread, or days on
+        which no symbol trades.
     """
     if not 1 <= total <= MOST_TOTAL:
         raise PlanError(f"A total of {total} trades cannot be planned; choose 1 to {MOST_TOTAL}.")
@@ -211,6 +212,10 @@ def make_plan(
         raise PlanError(f"The seed {seed} is negative; choose 0 or more.")
     if not days or days != days_between(days[0], days[-1]):
         raise PlanError("The days of a plan must follow one another without a gap, and there must be one at least.")
+    if days[0].year < FIRST_YEAR or days[-1].year > LAST_YEAR:
+        raise PlanError(
+            f"Days from {days[0]} to {days[-1]} cannot be planned; choose years {FIRST_YEAR} to {LAST_YEAR}."
+        )
     weighed = weights(universe, days, seed, spread)
     if not weighed.any():
         raise PlanError(

@@ -42,7 +42,7 @@ MONTHS: Final[Mapping[CalendarName, tuple[float, ...]]] = {
 }
 """Pattern of the months, January first; quieter in summer (Hong and Yu 2009)."""
 WEEKDAYS: Final[Mapping[CalendarName, tuple[float, ...]]] = {
-    "XNYS": (0.94, 1.00, 1.02, 1.03, 1.01, 1.00, 1.00),
+    "XNYS": (0.94, 1.00, 1.03, 1.02, 1.01, 1.00, 1.00),
     "24/7": (1.05, 1.09, 1.10, 1.10, 1.06, 0.78, 0.82),
 }
 """Pattern of the week, Monday first: Mondays are quiet and the middle is busy (Jain and Joh 1988)."""

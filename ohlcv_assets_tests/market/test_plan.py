@@ -258,6 +258,13 @@ def test_other_refusals() -> None:
             make_plan(UNIVERSE, days, 1, 1)
 
 
+@pytest.mark.parametrize("day", [dt.date(1899, 12, 31), dt.date(2200, 1, 1)])
+def test_years_out_of_range(day: dt.date) -> None:
+    """Years that have no calendar, and soon no nanoseconds, are refused with those that can be planned."""
+    with pytest.raises(PlanError, match=f"from {day} to {day} cannot be planned; choose years 1900 to 2199"):
+        make_plan(UNIVERSE, (day,), 1, 1)
+
+
 @pytest.mark.parametrize("spread", SPREADS)
 def test_nothing_is_open(spread: str) -> None:
     """Stocks alone on a weekend cannot be planned, and that is said."""
