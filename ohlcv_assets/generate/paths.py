@@ -1,0 +1,119 @@
+"""The compiled loops over the minutes of a session: volatility with memory, and bridges to the day's close.
+
+What belongs here: code whose cost is paid once per minute. What does not: once per trade (``kernels``), once per day
+(``prices``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohlcv_assets.generate.kernels import compiled
+
+BLOCK: Final = 5
+"""Minutes of a block; a new draw of a day keeps what is common and turns the own shocks of some blocks round."""
+DRAWS: Final = 8
+"""Most draws of a day."""
+MOST_LINEAR: Final = 0.04
+"""A draw is kept if the day's autocorrelation of block returns at lag one is smaller than this in magnitude."""
+
+SLOW: Final = (0.5 ** (1.0 / 180.0), 0.30)
+FAST: Final = (0.5 ** (1.0 / 12.0), 0.22)
+"""Persistence per minute (half-lives of three hours and of twelve minutes) and stationary spread of the two components
+of log-volatility within a day: volatility remembers on several scales at once (Cont 2001, facts 6 and 8)."""
+MINUTE_LEVERAGE: Final = 0.30
+"""Weight of the negated shock of a minute in the next change of log-volatility."""
+COMMON_MOOD: Final = 0.5
+"""Share of a class in the remaining change."""
+
+
+@compiled
+def bridge(
+    first: float, last: float, returns: NDArray[np.float64], sigma: NDArray[np.float64], levels: NDArray[np.float64]
+) -> None:
+    """Join returns into levels from ``first`` to ``last``, spreading what is missing by variance.
+
+    Where returns are independent given ``sigma`` and ``last - first`` has their summed variance, the bridged returns
+    are uncorrelated too.
+    """
+    missing = last - first - np.sum(returns)
+    variance = np.sum(sigma * sigma)
+    level = first
+    for minute in range(len(returns)):
+        levels[minute] = level
+        level += returns[minute] + missing * sigma[minute] * sigma[minute] / variance
+    levels[len(returns)] = last
+
+
+@compiled
+def linear_memory(levels: NDArray[np.float64]) -> float:
+    """Return the lag-one autocorrelation of the returns over whole blocks."""
+    products, squares, before = 0.0, 0.0, 0.0
+    for end in range(BLOCK, len(levels), BLOCK):
+        change = levels[end] - levels[end - BLOCK]
+        products += change * before
+        squares += change * change
+        before = change
+    return products / squares if squares > 0.0 else 0.0
+
+
+@compiled
+def volatile_path(
+    first: float,
+    last: float,
+    usual: NDArray[np.float64],
+    market: NDArray[np.float64],
+    own: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    flips: NDArray[np.int8],
+    begin: NDArray[np.float64],
+    share: float,
+    levels: NDArray[np.float64],
+    mood: NDArray[np.float64],
+) -> None:
+    """Write one session of the stochastic-volatility model into ``levels`` and ``mood``.
+
+    Parameters
+    ----------
+    first, last
+        Log prices at open and close.
+    usual
+        Shape (minutes,): standard deviations of returns that the hour leads to expect.
+    market
+        Shape (2, minutes): the class's normals of returns and of volatility.
+    own
+        Shape (3, minutes): the symbol's normals of returns and of the two components of volatility.
+    tails
+        Shape (minutes,): factors of mean square one that make tails heavy.
+    flips
+        Shape (draws, blocks): zero or one; which blocks' own shocks are turned round in each draw.
+    begin
+        Shape (2,): normals of where the two components start.
+    share
+        The market's share of a shock's variance.
+    levels, mood
+        Shapes (minutes + 1,) and (minutes,): results.
+    """
+    slow_step, fast_step = SLOW[1] * np.sqrt(1.0 - SLOW[0] ** 2), FAST[1] * np.sqrt(1.0 - FAST[0] ** 2)
+    centre = SLOW[1] ** 2 + FAST[1] ** 2
+    plain, common = np.sqrt(1.0 - MINUTE_LEVERAGE**2), np.sqrt(share)
+    together, alone, apart = np.sqrt(COMMON_MOOD), np.sqrt(1.0 - COMMON_MOOD), np.sqrt(1.0 - share)
+    returns, sigma = np.empty_like(usual), np.empty_like(usual)
+    for turn in range(len(flips)):
+        slow, fast = SLOW[1] * begin[0], FAST[1] * begin[1]
+        for minute in range(len(usual)):
+            turned = 1.0 - 2.0 * flips[turn, minute // BLOCK]
+            shock = common * market[0, minute] + apart * turned * own[0, minute]
+            mood[minute] = slow + fast - centre
+            sigma[minute] = usual[minute] * np.exp(mood[minute])
+            returns[minute] = sigma[minute] * tails[minute] * shock
+            news = plain * (together * market[1, minute] + alone * own[1, minute])
+            slow = SLOW[0] * slow + slow_step * (news - MINUTE_LEVERAGE * shock)
+            news = plain * (together * market[1, minute] + alone * own[2, minute])
+            fast = FAST[0] * fast + fast_step * (news - MINUTE_LEVERAGE * shock)
+        bridge(first, last, returns, sigma, levels)
+        if abs(linear_memory(levels)) < MOST_LINEAR:
+            return

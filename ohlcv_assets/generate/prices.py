@@ -1,0 +1,199 @@
+"""How prices move: the price models, from the year's skeleton down to the minutes of a session.
+
+What belongs here: laws of returns per day and per minute. What does not: what happens between the trades of a minute
+(``kernels``), how many trades there are (``arrivals``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohlcv_assets.generate import profiles, skeleton
+from ohlcv_assets.generate.paths import BLOCK, DRAWS, bridge, volatile_path
+from ohlcv_assets.generate.skeleton import Skeleton
+from ohlcv_assets.market.regime import MARKET_SHARE, regime, stream
+from ohlcv_assets.market.symbols import AssetClass, Symbol, Universe
+
+JUMPS_A_DAY: Final = 4.0 / 252.0
+"""Chance that a symbol jumps on a day."""
+JUMP_SIZE: Final = (0.8, 0.5, 2.5)
+"""Size of a jump in daily standard deviations: a least size plus an exponential of this mean, up to a most."""
+TAIL_FREEDOM: Final = 5.0
+"""Degrees of freedom of minute shocks (Student's t): returns have a tail exponent near three (Gabaix et al. 2003)
+once volatility is mixed in."""
+REVERSION_HALF_LIFE: Final = 5.0
+"""Days after which a mean-reverting price has come half the way back."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTask:
+    """What a price model is asked for: the minutes of one session.
+
+    Attributes
+    ----------
+    symbol, day, seed
+        Which session.
+    minutes
+        Its length.
+    first, last
+        Log prices in ticks at open and close.
+    volatility
+        Standard deviation of the log return from open to close.
+    jump
+        Part of ``last - first`` that happens within one minute; zero mostly.
+    """
+
+    symbol: Symbol
+    day: dt.date
+    seed: int
+    minutes: int
+    first: float
+    last: float
+    volatility: float
+    jump: float
+
+
+@dataclass(frozen=True, slots=True)
+class MinutePath:
+    """A session by minute.
+
+    Attributes
+    ----------
+    levels
+        Shape (minutes + 1,), float64: log price in ticks at the start of each minute, and at the close.
+    volatility
+        Shape (minutes,), float64: standard deviation of each minute's log return.
+    mood
+        Shape (minutes,), float64: logarithm of volatility relative to what the hour leads to expect.
+    """
+
+    levels: NDArray[np.float64]
+    volatility: NDArray[np.float64]
+    mood: NDArray[np.float64]
+
+
+class PriceModel(Protocol):
+    """A law of prices."""
+
+    has_spread: bool
+    """Whether buyers and sellers trade at different prices."""
+
+    def skeleton(self, universe: Universe, days: tuple[dt.date, ...], seed: int) -> Skeleton:
+        """Return opens and closes of every session."""
+        ...
+
+    def minutes(self, task: SessionTask) -> MinutePath:
+        """Return one session by minute; it begins at ``task.first`` and ends at ``task.last``."""
+        ...
+
+
+class StochasticVolatility:
+    """Volatility with memory over minutes, hours and days, leverage, heavy tails, a market factor and rare jumps."""
+
+    has_spread = True
+
+    def skeleton(self, universe: Universe, days: tuple[dt.date, ...], seed: int) -> Skeleton:
+        """Return opens and closes from the daily regime."""
+        states = regime(universe, days, seed)
+        sigma = skeleton.day_volatility(universe, days) * states.volatility
+        jumps = np.array([_jumps(seed, symbol, len(days)) for symbol in universe.symbols]) * sigma
+
+        def moves(_away: NDArray[np.float64], sigma: NDArray[np.float64], day: int) -> NDArray[np.float64]:
+            return sigma * states.shocks[:, day] - 0.5 * sigma * sigma
+
+        return skeleton.build(universe, days, seed, sigma, moves, jumps)
+
+    def minutes(self, task: SessionTask) -> MinutePath:
+        """Return one session by minute."""
+        symbol, minutes = task.symbol, task.minutes
+        rng = np.random.default_rng(stream(task.seed, "minutes", symbol.name, task.day.isoformat()))
+        own = rng.standard_normal((3, minutes))
+        tails = np.sqrt((TAIL_FREEDOM - 2.0) / (2.0 * rng.standard_gamma(TAIL_FREEDOM / 2.0, minutes)))
+        flips = rng.integers(0, 2, (DRAWS, -(-minutes // BLOCK)), dtype=np.int8)
+        share = profiles.volatility(symbol.calendar, minutes, weekend=skeleton.is_weekend(task.day))
+        usual = share * (task.volatility / np.sqrt(minutes))
+        levels, mood = np.empty(minutes + 1), np.empty(minutes)
+        market = market_minutes(task.seed, symbol.asset_class, task.day, minutes)
+        begin = rng.standard_normal(2)
+        volatile_path(
+            task.first, task.last - task.jump, usual, market, own, tails, flips, begin,
+            MARKET_SHARE[symbol.asset_class], levels, mood,
+        )  # fmt: skip
+        if task.jump != 0.0:
+            levels[int(rng.integers(1, minutes)) if minutes > 1 else minutes :] += task.jump
+        return MinutePath(levels, usual * np.exp(mood), mood)
+
+
+class GeometricBrownian:
+    """Constant volatility, normal independent returns, no spread: the control of the realism gates."""
+
+    has_spread = False
+
+    def skeleton(self, universe: Universe, days: tuple[dt.date, ...], seed: int) -> Skeleton:
+        """Return opens and closes of a random walk."""
+        return _plain_skeleton(universe, days, seed, pull=0.0)
+
+    def minutes(self, task: SessionTask) -> MinutePath:
+        """Return a Brownian bridge."""
+        return _plain_minutes(task)
+
+
+class MeanReverting:
+    """An Ornstein-Uhlenbeck process about the first price, of constant volatility, with a spread."""
+
+    has_spread = True
+
+    def skeleton(self, universe: Universe, days: tuple[dt.date, ...], seed: int) -> Skeleton:
+        """Return opens and closes that come back to the first price."""
+        return _plain_skeleton(universe, days, seed, pull=1.0 - 0.5 ** (1.0 / REVERSION_HALF_LIFE))
+
+    def minutes(self, task: SessionTask) -> MinutePath:
+        """Return a Brownian bridge: within a day the pull is too weak to be told from none."""
+        return _plain_minutes(task)
+
+
+@lru_cache(maxsize=8)
+def market_minutes(seed: int, asset_class: AssetClass, day: dt.date, minutes: int) -> NDArray[np.float64]:
+    """Return what a class shares on a day: shape (2, minutes), standard normals of returns and of volatility."""
+    rng = np.random.default_rng(stream(seed, "market", asset_class, day.isoformat()))
+    return rng.standard_normal((2, minutes))
+
+
+def _plain_skeleton(universe: Universe, days: tuple[dt.date, ...], seed: int, *, pull: float) -> Skeleton:
+    sigma = skeleton.day_volatility(universe, days)
+    shocks = np.array(
+        [
+            np.random.default_rng(stream(seed, "days", symbol.name)).standard_normal(len(days))
+            for symbol in universe.symbols
+        ]
+    )
+
+    def moves(away: NDArray[np.float64], sigma: NDArray[np.float64], day: int) -> NDArray[np.float64]:
+        drift = np.where(sigma > 0.0, -pull * away - 0.5 * sigma * sigma, 0.0)
+        return sigma * shocks[:, day] + drift
+
+    return skeleton.build(universe, days, seed, sigma, moves, np.zeros_like(sigma))
+
+
+def _plain_minutes(task: SessionTask) -> MinutePath:
+    rng = np.random.default_rng(stream(task.seed, "minutes", task.symbol.name, task.day.isoformat()))
+    sigma = np.full(task.minutes, task.volatility / np.sqrt(task.minutes))
+    levels = np.empty(task.minutes + 1)
+    bridge(task.first, task.last, sigma * rng.standard_normal(task.minutes), sigma, levels)
+    return MinutePath(levels, sigma, np.zeros(task.minutes))
+
+
+def _jumps(seed: int, symbol: Symbol, days: int) -> NDArray[np.float64]:
+    """Draw a symbol's jumps in daily standard deviations, zero on most days."""
+    rng = np.random.default_rng(stream(seed, "jumps", symbol.name))
+    least, mean, most = JUMP_SIZE
+    chance, size, sign = rng.random((days, 3)).T
+    sizes = np.minimum(least - mean * np.log1p(-size), most)
+    jumps: NDArray[np.float64] = np.where(chance < JUMPS_A_DAY, np.where(sign < 0.5, -sizes, sizes), 0.0)  # noqa: PLR2004 -- a fair coin
+    return jumps
