@@ -57,6 +57,8 @@ def get_logger(name: str) -> FilteringBoundLogger:
     """Return a logger whose lines carry the name of the room that writes them."""
     import structlog  # noqa: PLC0415 -- as above
 
+    if not structlog.is_configured():
+        configure_logs()  # structlog's own default writes to standard output
     return cast("FilteringBoundLogger", structlog.get_logger(room=name))
 
 

@@ -44,9 +44,7 @@ def purge(
     name = project.dataset.name
     if what == "dataset":
         if start is not None or end is not None:
-            raise UserError(
-                "A dataset is deleted whole; leave out --from and --to, or purge everything of some days."
-            )
+            raise UserError("A dataset is deleted whole; leave out --from and --to, or purge everything of some days.")
         _agree(f"Delete dataset {name!r} with all its files, trades and bars: {project.dataset.root}?", yes=yes)
         there = project.dataset.root.is_dir()
         if there:
