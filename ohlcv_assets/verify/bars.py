@@ -1,0 +1,144 @@
+"""Bars as they are stored, against the trades in the store and against bars made by other code.
+
+What belongs here: the three checks of a bar asset. What does not: making bars (``bars``, ``independent``).
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ohlcv_assets.bars.invariants import Violation, violations
+from ohlcv_assets.bars.resolutions import Resolution
+from ohlcv_assets.verify.compare import differences, instant_text
+from ohlcv_assets.verify.verdict import MAX_DIFFERENCES, Verdict
+
+_EXACT: Final = ("open", "high", "low", "close", "trades", "imbalance")
+_SUMS: Final = ("volume", "turnover")
+
+
+def bar_totals(bars: pa.Table, resolution: Resolution, stored_content: pa.Table) -> Verdict:
+    """Compare a day's bars of each symbol, added up, with the trades in the store.
+
+    Trades, imbalance and the day's extremes are exact, volume within rounding.
+
+    Parameters
+    ----------
+    bars
+        ``BARS`` of one day as read from the store.
+    resolution
+        Of the bars.
+    stored_content
+        ``market.schema.CONTENT`` of the trades in the store.
+    """
+    of_trades, of_bars = _totals_of_content(stored_content), _totals_of_bars(bars)
+    exact = ("trades", "imbalance", "high", "low")
+    found = differences(of_trades, of_bars, keys=("symbol",), exact=exact, sums=("volume",))
+    passed = found.total == 0
+    expected, held = (
+        {"symbols": totals.num_rows, "trades": _sum(totals, "trades"), "volume": _sum(totals, "volume")}
+        for totals in (of_trades, of_bars)
+    )
+    summary = (
+        f"{bars.num_rows:,} {resolution.name} bars add up to the {held['trades']:,} stored trades and their volume."
+        if passed
+        else f"{resolution.name} bars do not add up to the stored trades: {found.sentence()}"
+    )
+    return Verdict("totals", passed, summary, expected, held, found.first, found.total)
+
+
+def bars_invariants(bars: pa.Table, resolution: Resolution) -> Verdict:
+    """Check what holds for every bar whatever the trades were: ``bars.invariants``.
+
+    Parameters
+    ----------
+    bars
+        ``BARS`` as read from the store.
+    resolution
+        Of the bars.
+    """
+    total, first = violations(bars, resolution, MAX_DIFFERENCES)
+    summary = (
+        f"All {bars.num_rows:,} {resolution.name} bars are possible bars."
+        if total == 0
+        else f"{total:,} broken rule{'s' if total > 1 else ''} in {bars.num_rows:,} {resolution.name} bars; first: "
+        f"{first[0].symbol} {instant_text(first[0].ts)} breaks '{first[0].rule}' with {first[0].value}."
+    )
+    return Verdict(
+        "invariants",
+        total == 0,
+        summary,
+        {"broken_rules": 0},
+        {"broken_rules": total, "bars": bars.num_rows},
+        tuple(_row(violation) for violation in first),
+        total,
+    )
+
+
+def bars_equal(expected: pa.Table, found: pa.Table, resolution: Resolution) -> Verdict:
+    """Compare stored bars with bars made from the file by other code.
+
+    Prices, trades and imbalance are exact, volume and turnover within rounding.
+
+    Parameters
+    ----------
+    expected
+        ``BARS`` by ``independent_bars``.
+    found
+        ``BARS`` as read from the store.
+    resolution
+        Of both.
+    """
+    differing = differences(expected, found, keys=("symbol", "ts"), exact=_EXACT, sums=_SUMS)
+    passed = differing.total == 0
+    summary = (
+        f"All {found.num_rows:,} stored {resolution.name} bars equal those that SQL makes of the day file."
+        if passed
+        else f"Stored {resolution.name} bars are not those that SQL makes of the day file: {differing.sentence()}"
+    )
+    return Verdict(
+        "equality",
+        passed,
+        summary,
+        {"bars": expected.num_rows},
+        {"bars": found.num_rows},
+        differing.first,
+        differing.total,
+    )
+
+
+def _totals_of_content(content: pa.Table) -> pa.Table:
+    frame = cast("pl.DataFrame", pl.from_arrow(content))
+    return (
+        frame.group_by("symbol")
+        .agg(
+            pl.col("trades").sum(),
+            imbalance=pl.col("side_sum").sum(),
+            high=pl.col("price_max").max(),
+            low=pl.col("price_min").min(),
+            volume=pl.col("amount_sum").sum(),
+        )
+        .to_arrow()
+    )
+
+
+def _totals_of_bars(bars: pa.Table) -> pa.Table:
+    frame = cast("pl.DataFrame", pl.from_arrow(bars))
+    figures = (pl.col("trades").sum(), pl.col("imbalance").sum(), pl.col("high").max(), pl.col("low").min())
+    return frame.group_by(pl.col("symbol").cast(pl.String)).agg(*figures, pl.col("volume").sum()).to_arrow()
+
+
+def _sum(totals: pa.Table, name: str) -> float:
+    return cast("float", pc.sum(totals[name], min_count=0).as_py())
+
+
+def _row(violation: Violation) -> dict[str, str]:
+    return {
+        "symbol": violation.symbol,
+        "time": instant_text(violation.ts),
+        "rule": violation.rule,
+        "value": violation.value,
+    }

@@ -1,0 +1,95 @@
+"""Bars by other code than the roll-up's: SQL in DuckDB, straight from the Parquet file.
+
+What belongs here: SQL that makes bars. What does not: anything that the roll-up (``bars``) shares. A check that
+compared the roll-up with itself could not fail. 1m is made of the trades, everything higher of these 1m bars by SQL,
+whatever chain the roll-up took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from ohlcv_assets.bars.resolutions import BARS, STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.units import DAY
+
+_FROM_TRADES: Final = """
+    SELECT symbol, ns // 60000000000 * 60000000000 AS ts,
+        arg_min(price, ns) AS open, max(price) AS high, min(price) AS low, arg_max(price, ns) AS close,
+        sum(amount) AS volume, sum(price * amount) AS turnover, count(*) AS trades, sum(side)::BIGINT AS imbalance
+    FROM trades GROUP BY ALL
+"""
+
+_FROM_MINUTES: Final = """
+    SELECT symbol, {label} AS ts,
+        arg_min(m.open, m.ts) AS open, max(m.high) AS high, min(m.low) AS low, arg_max(m.close, m.ts) AS close,
+        sum(m.volume) AS volume, sum(m.turnover) AS turnover, sum(m.trades)::BIGINT AS trades,
+        sum(m.imbalance)::BIGINT AS imbalance
+    FROM minutes m GROUP BY symbol, {label} ORDER BY symbol, {label}
+"""
+
+
+def independent_bars(day_file: Path | pa.Table, resolution: Resolution) -> pa.Table:
+    """Make the bars of one resolution by SQL: ``independent_day`` for one."""
+    return independent_day(day_file, (resolution,))[resolution.name]
+
+
+def independent_day(
+    day_file: Path | pa.Table,
+    resolutions: Iterable[Resolution] = STORED_RESOLUTIONS,
+    *,
+    threads: int = 1,
+    memory: str = "512MB",
+) -> dict[str, pa.Table]:
+    """Make bars by SQL, reading the trades once for all resolutions.
+
+    Parameters
+    ----------
+    day_file
+        A Parquet file or a table of ``market.schema.TRADES`` or ``STORED``.
+    resolutions
+        Which.
+    threads, memory
+        What the in-memory database may use; more than that is an error, nothing spills to disk.
+
+    Returns
+    -------
+    dict[str, pa.Table]
+        ``BARS`` sorted by (symbol, ts), by resolution name.
+    """
+    limits: dict[str, str | bool | int | float | list[str]] = {
+        "threads": threads,
+        "memory_limit": memory,
+        "temp_directory": "",
+    }
+    with duckdb.connect(":memory:", config=limits) as connection:
+        if isinstance(day_file, Path):
+            relation = connection.read_parquet(str(day_file)).project("*, epoch_ns(ts) AS ns")
+        else:
+            at = day_file.schema.get_field_index("ts")
+            relation = connection.from_arrow(day_file.set_column(at, "ns", day_file["ts"].cast(pa.int64())))
+        relation.create_view("trades")
+        connection.execute(f"CREATE TEMP TABLE minutes AS {_FROM_TRADES}")
+        return {
+            resolution.name: _as_bars(connection.sql(_FROM_MINUTES.format(label=_label(resolution))).to_arrow_table())
+            for resolution in resolutions
+        }
+
+
+def _label(resolution: Resolution) -> str:
+    """Return SQL for the open time, in nanoseconds, of the bar that a minute lies in."""
+    if resolution.duration is None or resolution.duration > DAY:
+        unit = "month" if resolution.duration is None else "week"
+        return f"epoch_ns(date_trunc('{unit}', make_timestamp(m.ts // 1000)))"
+    return f"m.ts // {resolution.duration} * {resolution.duration}"
+
+
+def _as_bars(table: pa.Table) -> pa.Table:
+    columns = [table[name] for name in BARS.names]
+    columns[0] = columns[0].dictionary_encode()
+    columns[1] = columns[1].cast(BARS.field("ts").type)
+    return pa.table(columns, names=BARS.names).cast(BARS)
