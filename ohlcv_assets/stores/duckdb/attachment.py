@@ -1,0 +1,208 @@
+"""One file attached to one DuckDB instance of this process, shared by all its sessions.
+
+What belongs here: who is first in and last out, attaching, making and recognising the file. What does not: statements
+of the stores.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from ohlcv_assets.errors import StoreError
+from ohlcv_assets.stores.duckdb import sql
+from ohlcv_assets.stores.duckdb.failures import is_locked, lock_holder
+from ohlcv_assets.stores.duckdb.lock import StoreLock, delays
+
+_TENURE: Final = 1.0
+"""Seconds after which further threads wait for the running sessions to end, so that other processes get their turn."""
+
+
+class Attachment:
+    """First in takes the lock and attaches; last out detaches and lets go.
+
+    Parameters
+    ----------
+    lock
+        The lock among processes; it knows path and patience.
+    memory, threads
+        DuckDB's limits.
+    """
+
+    def __init__(self, lock: StoreLock, *, memory: str, threads: int) -> None:
+        self._lock = lock
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": f"{lock.path}.tmp",
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        self._changed = threading.Condition()
+        self._inside: dict[int, int] = {}
+        self._turning = False
+        self._broken = False
+        self._since = 0.0
+        self._instance: duckdb.DuckDBPyConnection | None = None
+
+    def enter(self) -> float:
+        """Join the running sessions, or be the first; return the seconds waited.
+
+        Raises
+        ------
+        StoreBusyError, StoreError, MachineError, duckdb.Error
+            The file cannot be had.
+        """
+        began = time.monotonic()
+        if self._joined(began + self._lock.patience):
+            return time.monotonic() - began
+        try:
+            waited = self._lock.acquire()
+            try:
+                waited += self._attach()
+            except BaseException:
+                self._drop_instance()
+                self._lock.release()
+                raise
+        except BaseException:
+            self._turned(inside=False)
+            raise
+        self._turned(inside=True)
+        return waited
+
+    def leave(self, *, broken: bool) -> None:
+        """End a session; the last one detaches and lets go.
+
+        Parameters
+        ----------
+        broken
+            An error has made the attachment unusable: it is thrown away rather than detached.
+        """
+        me = threading.get_ident()
+        with self._changed:
+            self._broken = self._broken or broken
+            self._inside[me] -= 1
+            if self._inside[me] == 0:
+                del self._inside[me]
+            if self._inside:
+                return
+            self._turning = True
+        try:
+            self._detach()
+        finally:
+            self._lock.release()
+            self._turned(inside=False)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a further connection to the instance that the file is attached to."""
+        return self._running().cursor()
+
+    def close(self) -> None:
+        """Throw the idle instance away."""
+        with self._changed:
+            if not self._inside and not self._turning:
+                self._drop_instance()
+
+    def _joined(self, deadline: float) -> bool:
+        """Join what runs and return True, or return False with the door held: the caller opens it."""
+        me = threading.get_ident()
+        with self._changed:
+            while not self._may_enter(me):
+                if not self._changed.wait(deadline - time.monotonic()):
+                    raise self._lock.busy("another thread of this process")
+            if self._inside:
+                self._inside[me] = self._inside.get(me, 0) + 1
+                return True
+            self._turning = True
+            return False
+
+    def _may_enter(self, me: int) -> bool:
+        if me in self._inside:
+            return True
+        overdue = bool(self._inside) and time.monotonic() - self._since > _TENURE
+        return not self._turning and not overdue
+
+    def _turned(self, *, inside: bool) -> None:
+        """Say that attaching or detaching is over."""
+        with self._changed:
+            self._turning = False
+            if inside:
+                self._since = time.monotonic()
+                self._inside[threading.get_ident()] = 1
+            self._changed.notify_all()
+
+    def _running(self) -> duckdb.DuckDBPyConnection:
+        if self._instance is None:
+            self._instance = duckdb.connect(":memory:", config=self._config)
+        return self._instance
+
+    def _attach(self) -> float:
+        """Attach the file, made where there is none; return the seconds waited for others who do not use the lock."""
+        path = self._lock.path
+        if not path.exists():
+            self._make(path)
+        began = time.monotonic()
+        for delay in delays():
+            waited = time.monotonic() - began
+            try:
+                _attach(self._running(), path)
+                break
+            except duckdb.Error as error:
+                if not is_locked(error):
+                    raise
+                if waited >= self._lock.patience:
+                    raise self._lock.busy(lock_holder(error)) from error
+            time.sleep(delay)
+        self._recognise(path)
+        return waited
+
+    def _make(self, path: Path) -> None:
+        """Make an empty store under another name and rename it, so that no kill leaves half a file."""
+        fresh = path.with_name(path.name + ".new")
+        for leftover in (fresh, fresh.with_name(fresh.name + ".wal"), path.with_name(path.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+        instance = self._running()
+        _attach(instance, fresh)
+        for statement in sql.CREATE:
+            instance.execute(statement)
+        instance.execute(f"DETACH {sql.ALIAS}")
+        fresh.rename(path)
+
+    def _recognise(self, path: Path) -> None:
+        try:
+            found = self._running().execute(sql.VERSION).fetchall()
+        except duckdb.CatalogException:
+            found = []
+        if found != [(sql.LAYOUT_VERSION,)]:
+            raise StoreError(
+                f"The file {path} is a DuckDB file, but not a store of layout {sql.LAYOUT_VERSION} made by this "
+                "project: move it away or choose another data folder."
+            )
+
+    def _detach(self) -> None:
+        try:
+            if not self._broken:
+                self._running().execute(f"DETACH {sql.ALIAS}")
+        except duckdb.Error:
+            self._broken = True
+            raise
+        finally:
+            if self._broken:
+                self._drop_instance()
+
+    def _drop_instance(self) -> None:
+        instance, self._instance, self._broken = self._instance, None, False
+        if instance is not None:
+            with suppress(duckdb.Error):
+                instance.close()
+
+
+def _attach(instance: duckdb.DuckDBPyConnection, path: Path) -> None:
+    quoted = str(path).replace("'", "''")
+    instance.execute(f"ATTACH '{quoted}' AS {sql.ALIAS} (TYPE duckdb)")

@@ -1,0 +1,243 @@
+"""Trades in the embedded store.
+
+What belongs here: the trade protocol over sessions of the broker. What does not: SQL text, locking, bars.
+
+A day is replaced in one transaction: whoever is interrupted leaves the day as it was, record and trades together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ohlcv_assets.errors import StoreMismatchError
+from ohlcv_assets.market import schema
+from ohlcv_assets.progress import Observer, nobody
+from ohlcv_assets.stores.base import DayContent, DayRecord, DayState, LoadReport
+from ohlcv_assets.stores.duckdb import sql
+from ohlcv_assets.stores.duckdb.broker import Broker, Session
+from ohlcv_assets.stores.tables import Feed, clamp, conform, in_order, latest, nanos, table_of, without_zone
+from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of
+
+PAGE_ROWS: Final = 500_000
+"""Trades that a scan reads in one session, at most."""
+
+
+class DuckDBTradeStore:
+    """Trades in a DuckDB file.
+
+    Parameters
+    ----------
+    broker
+        The way to the file; a bar store may share it.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    @property
+    def name(self) -> str:
+        """Kind and place."""
+        return f"duckdb:{self._broker.path}"
+
+    def size_bytes(self) -> int:
+        """Return the size of the file in bytes, bars included."""
+        return self._broker.size_bytes()
+
+    def close(self) -> None:
+        """Let go of what the process keeps between sessions."""
+        self._broker.close()
+
+    def replace_day(
+        self, content: DayContent, batches: Iterator[pa.RecordBatch], observer: Observer = nobody
+    ) -> LoadReport:
+        """Make the store hold exactly the given trades; see ``TradeStore.replace_day``."""
+        began = time.perf_counter()
+        with self._broker.session() as session:
+            entered = time.perf_counter()
+            before = _counts(session, content.day)
+            settled = DayRecord(content.day, "clean", content.content_hash, content.rows)
+            deleted = written = 0
+            if before != Counter(content.counts) or _record(session, content.day) != settled:
+                feed = Feed(content.day, batches, content.rows, observer)
+                deleted, written = before.total(), _replace(session, content, feed)
+            held = time.perf_counter() - entered
+        seconds = time.perf_counter() - began
+        detail = {"held_seconds": held, "store_bytes": self.size_bytes()}
+        return LoadReport(content.rows, written, deleted, seconds, session.waited, detail)
+
+    def append(self, trades: pa.Table) -> int:
+        """Add or overwrite single trades; see ``TradeStore.append``."""
+        fresh = latest(conform(trades, schema.STORED))
+        if fresh.num_rows == 0:
+            return 0
+        ts = nanos(fresh.column("ts"))
+        bounds = [int(ts.min()), int(ts.max()) + 1]
+        with (
+            self._broker.session() as session,
+            session.incoming(without_zone(fresh)),
+            session.transaction(),
+        ):
+            session.changed(sql.DELETE_KEYS, bounds)
+            session.changed(sql.INSERT_TRADES)
+            for number in np.unique(ts // DAY).tolist():
+                session.changed(sql.FORGET, [day_of(Nanos(number * DAY))])
+        return fresh.num_rows
+
+    def delete_day(self, day: dt.date) -> int:
+        """Delete a day's trades and its record."""
+        if not self._broker.exists:
+            return 0
+        with self._broker.session() as session, session.transaction():
+            session.changed(sql.FORGET, [day])
+            return session.changed(sql.DELETE_TRADES, day_bounds(day))
+
+    def day_records(self) -> Mapping[dt.date, DayRecord]:
+        """Return the record of every day that has one."""
+        if not self._broker.exists:
+            return {}
+        with self._broker.session() as session:
+            rows = session.rows(sql.RECORDS)
+        return {row[0]: DayRecord(*row) for row in rows}
+
+    def counts(self, day: dt.date) -> Mapping[str, int]:
+        """Count a day's trades per symbol."""
+        if not self._broker.exists:
+            return {}
+        with self._broker.session() as session:
+            return _counts(session, day)
+
+    def counts_by_day(self) -> Mapping[dt.date, int]:
+        """Count the trades of every day; reads every timestamp, which takes a second or two a year."""
+        if not self._broker.exists:
+            return {}
+        with self._broker.session() as session:
+            rows = session.rows(sql.COUNTS_BY_DAY)
+        return {day_of(Nanos(number * DAY)): count for number, count in rows}
+
+    def content(self, day: dt.date) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``."""
+        if not self._broker.exists:
+            return schema.CONTENT.empty_table()
+        with self._broker.session() as session:
+            return conform(session.table(sql.CONTENT, day_bounds(day)), schema.CONTENT)
+
+    def fetch(self, keys: pa.Table) -> pa.Table:
+        """Return the trades at exactly these (symbol, ts); reads only the days they are on."""
+        if not self._broker.exists or keys.num_rows == 0:
+            return schema.STORED.empty_table()
+        ts = nanos(keys.column("ts"))
+        wanted = table_of(symbol=keys.column("symbol").cast(pa.string()), ts=keys.column("ts"))
+        found = []
+        with self._broker.session() as session, session.incoming(without_zone(wanted)):
+            for number in np.unique(ts // DAY).tolist():
+                bounds = day_bounds(day_of(Nanos(number * DAY)))
+                found.append(conform(session.table(sql.FETCH, bounds), schema.STORED))
+        return in_order(pa.concat_tables(found))
+
+    def scan(self, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the trades with ``start <= ts < end``, sorted by (symbol, ts).
+
+        Every page is read in a session of its own, so that a slow consumer keeps nobody waiting; what is written
+        between two pages may show in the later one.
+        """
+        bounds = (clamp(start), clamp(end))
+        if not self._broker.exists or bounds[0] >= bounds[1]:
+            return
+        if symbols is None:
+            with self._broker.session() as session:
+                symbols = [row[0] for row in session.rows(sql.SYMBOLS, bounds)]
+        for symbol in sorted(set(symbols)):
+            for window in self._windows(symbol, *bounds):
+                yield from self._pages(symbol, *window)
+
+    def _windows(self, symbol: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Split a range between days such that each part holds about a page of the symbol, or one day."""
+        with self._broker.session() as session:
+            rows = session.rows(sql.ROWS_BY_DAY, (symbol, start, end))
+        windows: list[tuple[int, int]] = []
+        held = PAGE_ROWS
+        for number, count in rows:
+            first, stop = max(start, number * DAY), min(end, (number + 1) * DAY)
+            if held + count > PAGE_ROWS:
+                windows.append((first, stop))
+                held = count
+            else:
+                windows[-1] = (windows[-1][0], stop)
+                held += count
+        return windows
+
+    def _pages(self, symbol: str, start: int, end: int) -> Iterator[pa.RecordBatch]:
+        """Read a window page by page, each beginning after the last instant of the one before."""
+        while True:
+            with self._broker.session() as session:
+                page = conform(session.table(sql.PAGE, (symbol, start, end, PAGE_ROWS)), schema.STORED)
+            yield from page.to_batches()
+            if page.num_rows < PAGE_ROWS:
+                return
+            start = int(nanos(page.column("ts"))[-1]) + 1
+
+
+def _counts(session: Session, day: dt.date) -> Counter[str]:
+    """Count a day's trades per symbol."""
+    return Counter(dict(session.rows(sql.COUNTS, day_bounds(day))))
+
+
+def _record(session: Session, day: dt.date) -> DayRecord | None:
+    """Return what is recorded of a day."""
+    rows = session.rows(sql.RECORD, [day])
+    return DayRecord(day, *rows[0]) if rows else None
+
+
+def _replace(session: Session, content: DayContent, feed: Feed) -> int:
+    """Delete, prove zero, write, verify and record in one transaction; return how many trades were written."""
+    try:
+        with session.transaction():
+            _clear(session, content.day)
+            with session.incoming(feed.reader()):
+                session.changed(sql.INSERT_TRADES)
+            _require(content, _counts(session, content.day))
+            _mark(session, content, "clean")
+    except StoreMismatchError:
+        with session.transaction():
+            _mark(session, content, "dirty")
+        raise
+    except duckdb.Error:
+        if feed.error is not None:
+            raise feed.error from None
+        raise
+    return feed.rows
+
+
+def _clear(session: Session, day: dt.date) -> None:
+    """Delete a day's trades and prove that none is left."""
+    session.changed(sql.DELETE_TRADES, day_bounds(day))
+    left = _counts(session, day)
+    if left:
+        raise StoreMismatchError(f"{left.total()} trades of {day} were still there after all of them were deleted.")
+
+
+def _mark(session: Session, content: DayContent, state: DayState) -> None:
+    """Record a day's state."""
+    session.changed(sql.FORGET, [content.day])
+    session.changed(sql.RECORD_DAY, [content.day, state, content.content_hash, content.rows])
+
+
+def _require(content: DayContent, found: Counter[str]) -> None:
+    """Raise StoreMismatchError unless what was written is what was promised."""
+    promised = Counter(content.counts)
+    if found == promised:
+        return
+    symbol = min(name for name in promised.keys() | found.keys() if promised[name] != found[name])
+    raise StoreMismatchError(
+        f"The trades given for {content.day} are {found.total()} where {content.rows} were promised; the first symbol "
+        f"that differs is {symbol!r} with {found[symbol]} for {promised[symbol]}. Nothing of them was stored and the "
+        "day is marked dirty; make its day file again, then load it."
+    )

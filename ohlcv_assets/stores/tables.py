@@ -1,0 +1,234 @@
+"""Arrow tables on their way into and out of a store.
+
+What belongs here: bringing any accepted table into one form, and refusing trades that are not sorted, repeated or
+outside their day. What does not: any particular store.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ohlcv_assets.bars.resolutions import BARS, Resolution
+from ohlcv_assets.errors import StoreError
+from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
+from ohlcv_assets.progress import Observer, Progress
+from ohlcv_assets.units import day_bounds
+
+_COVERAGE_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("day", pa.date32(), nullable=False),
+    pa.field("symbol", pa.string(), nullable=False),
+    pa.field("bars", pa.int64(), nullable=False),
+    pa.field("trades", pa.int64(), nullable=False),
+]  # Any: a field's type parameter varies
+
+COVERAGE: Final = pa.schema(_COVERAGE_FIELDS)
+"""What ``coverage`` of a bar store returns."""
+
+_LAST_INSTANT: Final = 2**63 - 2
+
+
+def clamp(instant: int) -> int:
+    """Return the instant, or the nearest one that a store can represent."""
+    return max(-_LAST_INSTANT, min(_LAST_INSTANT, instant))
+
+
+def table_of(**columns: pa.ChunkedArray[Any] | pa.Array[Any]) -> pa.Table:
+    """Return a table of columns by name; Any: a column's type parameter varies."""
+    return pa.Table.from_arrays(list(columns.values()), names=list(columns))
+
+
+def within(table: pa.Table, start: int, end: int, symbols: Sequence[str] | None) -> pa.Table:
+    """Return the rows with ``start <= ts < end`` and, where given, of some symbols."""
+    ts = nanos(table.column("ts"))
+    inside = (ts >= clamp(start)) & (ts < clamp(end))
+    if symbols is not None:
+        names = table.column("symbol").cast(pa.string())
+        inside &= np.asarray(pc.is_in(names, value_set=pa.array(symbols, pa.string())))
+    return table.filter(pa.array(inside))
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the schema's columns of a table in the schema's types, whatever the symbols' encoding was.
+
+    Raises
+    ------
+    StoreError
+        A column is missing, has another type, or holds nulls.
+    """
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            raise StoreError(f"The table has no column {field.name!r}; it needs {', '.join(schema.names)}.")
+        column = table.column(field.name)
+        if column.null_count > 0:
+            raise StoreError(f"The column {field.name!r} holds {column.null_count} nulls; a store takes none.")
+        columns.append(_cast(column, field))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> pa.ChunkedArray[Any]:
+    """Cast one column; Any: the type parameter varies."""
+    if column.type == field.type and field.type != SYMBOL_TYPE:
+        return column
+    try:
+        if field.type == SYMBOL_TYPE:
+            plain = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+            return plain.unify_dictionaries().cast(SYMBOL_TYPE)
+        return column.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"The column {field.name!r} is {column.type} and cannot be {field.type}.") from error
+
+
+def in_order(table: pa.Table) -> pa.Table:
+    """Return a conforming table sorted by (symbol, ts), in one chunk."""
+    names = table.column("symbol").cast(pa.string())
+    order = pc.sort_indices(
+        table_of(symbol=names, ts=table.column("ts")), sort_keys=[("symbol", "ascending"), ("ts", "ascending")]
+    )
+    return table.take(order).combine_chunks()
+
+
+def latest(trades: pa.Table) -> pa.Table:
+    """Return ``STORED`` trades with the last of each (symbol, ts) kept, sorted so."""
+    keys = table_of(
+        symbol=trades.column("symbol").cast(pa.string()),
+        ts=trades.column("ts"),
+        row=pa.array(np.arange(trades.num_rows)),
+    )
+    last = keys.group_by(["symbol", "ts"], use_threads=False).aggregate([("row", "max")]).column("row_max")
+    return in_order(trades.take(last))
+
+
+def without_zone(table: pa.Table) -> pa.Table:
+    """Return a table with its ``ts`` as plain nanoseconds of UTC, for clients that know no zoned nanoseconds."""
+    position = table.schema.get_field_index("ts")
+    return table.set_column(position, "ts", table.column("ts").cast(TS_TYPE).cast(pa.timestamp("ns")))
+
+
+def nanos(column: pa.ChunkedArray[Any] | pa.Array[Any]) -> NDArray[np.int64]:
+    """Return a timestamp column as its nanoseconds; Any: the type parameter varies."""
+    return np.asarray(column.cast(TS_TYPE).cast(pa.int64()).to_numpy())
+
+
+def check_bars(resolution: Resolution, day: dt.date, bars: pa.Table) -> pa.Table:
+    """Return bars as sorted ``BARS``.
+
+    Raises
+    ------
+    StoreError
+        The resolution is not stored, a bar lies outside the day, or a (symbol, ts) repeats.
+    """
+    check_stored(resolution)
+    table = in_order(conform(bars, BARS))
+    _check_rows(_Position(day), table)
+    return table
+
+
+def check_stored(resolution: Resolution) -> None:
+    """Raise StoreError where bars of that resolution are derived at read time and never stored."""
+    if not resolution.stored:
+        raise StoreError(f"Bars of {resolution.name} are derived at read time and never stored.")
+
+
+class Feed:
+    """The batches of a day on their way into a store: brought into ``STORED`` form, checked and counted.
+
+    Attributes
+    ----------
+    counts
+        Rows seen so far by symbol.
+    error
+        What the batches' own iterator, or the check, raised: a store whose client wraps errors raises this instead.
+    """
+
+    def __init__(
+        self, day: dt.date, batches: Iterable[pa.RecordBatch], expected: int, observer: Observer, stage: str = "load"
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.error: Exception | None = None
+        self._batches = batches
+        self._position = _Position(day)
+        self._expected = expected
+        self._observer = observer
+        self._stage = stage
+
+    @property
+    def rows(self) -> int:
+        """Rows seen so far."""
+        return self._position.rows
+
+    def reader(self) -> pa.RecordBatchReader:
+        """Return the batches as an Arrow stream without time zone."""
+        empty = without_zone(STORED.empty_table())
+        batches = (batch for table in self for batch in without_zone(table).to_batches())
+        return pa.RecordBatchReader.from_batches(empty.schema, batches)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        try:
+            for batch in self._batches:
+                table = conform(pa.Table.from_batches([batch]), STORED)
+                self.counts.update(_check_rows(self._position, table))
+                yield table
+                self._observer(
+                    Progress(self._stage, self._position.day.isoformat(), self.rows, self._expected, "trades")
+                )
+        except Exception as error:
+            self.error = error
+            raise
+
+
+class _Position:
+    """How far a day's rows have come: the day, the number of rows, the last symbol and instant."""
+
+    def __init__(self, day: dt.date) -> None:
+        self.day = day
+        self.rows = 0
+        self.symbol: str | None = None
+        self.ts = 0
+
+
+def _check_rows(position: _Position, table: pa.Table) -> Counter[str]:
+    """Count the rows by symbol, or raise StoreError where they leave the day or are not strictly increasing."""
+    counts: Counter[str] = Counter()
+    if table.num_rows == 0:
+        return counts
+    ts = nanos(table.column("ts"))
+    start, end = day_bounds(position.day)
+    if ts.min() < start or ts.max() >= end:
+        raise StoreError(f"The rows for {position.day} hold some of another day; nothing of them was stored.")
+    codes, names = _codes(table)
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1))
+    stops = np.append(starts[1:], len(codes))
+    still = np.flatnonzero((np.diff(ts) <= 0) & (np.diff(codes) == 0))
+    if len(still) > 0:
+        raise _disorder(position.day, position.rows + int(still[0]) + 1)
+    for first, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        symbol = names[codes[first]]
+        if position.symbol is not None and (symbol, int(ts[first])) <= (position.symbol, position.ts):
+            raise _disorder(position.day, position.rows + first)
+        counts[symbol] += stop - first
+        position.symbol, position.ts = symbol, int(ts[stop - 1])
+    position.rows += table.num_rows
+    return counts
+
+
+def _codes(table: pa.Table) -> tuple[NDArray[np.int32], list[str]]:
+    """Return each row's symbol as a code, and the names by code."""
+    chunks = table.combine_chunks().column("symbol").chunks
+    symbols = cast("pa.DictionaryArray[Any, Any]", chunks[0])  # Any: the stubs know no simple spelling
+    return np.asarray(symbols.indices.to_numpy()), cast("list[str]", symbols.dictionary.to_pylist())
+
+
+def _disorder(day: dt.date, row: int) -> StoreError:
+    return StoreError(
+        f"The rows for {day} are not sorted by (symbol, ts) without repetition at row {row}; nothing of them was "
+        "stored."
+    )
