@@ -102,16 +102,17 @@ def _abandoned(entry: Path) -> bool:
             return time.time() - entry.stat().st_mtime > _FOREIGN_HOST_AGE
         except FileNotFoundError:  # its owner has just renamed it
             return False
-    return abs(_started(int(owner["pid"])) - int(owner["started"])) > _CLOCK_SLACK
+    started = _started(int(owner["pid"]))
+    return started is None or abs(started - int(owner["started"])) > _CLOCK_SLACK
 
 
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
 
 
-def _started(pid: int) -> int:
-    """Return when a process started, in centiseconds since the epoch; 0 where there is none."""
+def _started(pid: int) -> int | None:
+    """Return when a process started, in centiseconds since the epoch; None where there is none."""
     try:
         return round(psutil.Process(pid).create_time() * 100)
     except psutil.NoSuchProcess:
-        return 0
+        return None

@@ -7,14 +7,13 @@ What belongs here: batches, counts and fingerprints of generated days. What does
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from ohlcv_assets.generate.generator import GENERATOR_VERSION, Generator, TradeColumns
+from ohlcv_assets.market.grid import values_of
 from ohlcv_assets.market.plan import Plan
 from ohlcv_assets.market.schema import SCHEMA_VERSION, SYMBOL_TYPE, TRADES, TS_TYPE
 from ohlcv_assets.market.symbols import Symbol, Universe
@@ -70,10 +69,8 @@ class SyntheticSource(TradeSource):
             "arrivals": strategies.arrivals,
             "sizes": strategies.sizes,
             "days": f"{self.days[0].isoformat()}/{self.days[-1].isoformat()}",
-            "total": str(int(self._plan.counts.sum())),
-            "counts": counts_digest(
-                self.counts(day), {name: self._plan.first_id(name, day) for name in self.universe.names}
-            ),
+            "total": str(self._plan.total),
+            "plan": self._plan.digest(day),
         }
 
     def batches(self, day: dt.date, observer: Observer) -> Iterator[pa.RecordBatch]:
@@ -101,16 +98,10 @@ def _batch(symbol: Symbol, chunk: TradeColumns, first_id: int) -> pa.RecordBatch
         [
             names.cast(SYMBOL_TYPE),
             pa.array(chunk.ts).cast(TS_TYPE),
-            pa.array(chunk.ticks / symbol.ticks_per_unit),
-            pa.array(chunk.lots / symbol.lots_per_unit),
+            pa.array(values_of(chunk.ticks, symbol.ticks_per_unit)),
+            pa.array(values_of(chunk.lots, symbol.lots_per_unit)),
             pa.array(chunk.side),
             pa.array(np.arange(first_id, first_id + rows)),
         ],
         schema=TRADES,
     )
-
-
-def counts_digest(counts: Mapping[str, int], first_ids: Mapping[str, int]) -> str:
-    """Return a short digest of how many trades each symbol has on a day and with which id they begin."""
-    text = json.dumps([[name, counts[name], first_ids[name]] for name in sorted(counts)])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
