@@ -21,6 +21,7 @@ from ohlcv_assets.bars.invariants import UNIT_ROUNDOFF
 from ohlcv_assets.verify.verdict import MAX_DIFFERENCES, Scalar
 
 Row = Mapping[str, Scalar]
+Key = tuple[str | int, ...]
 
 _ROUNDINGS: Final = 2 * UNIT_ROUNDOFF
 """Both sides are rounded."""
@@ -92,8 +93,9 @@ def differences(
     counts = {name: int(flags[name].sum()) for name in masks}
     by_field = {name: count for name, count in counts.items() if count > 0}
     rows = [row for name in by_field for row in _rows(both.filter(flags[name]), name, keys, trades, name in sums)]
-    rows.sort(key=lambda row: (str(row["symbol"]), str(row["time"])))
-    return Differences(sum(by_field.values()), by_field, tuple(rows[:MAX_DIFFERENCES]))
+    rows.sort(key=lambda row: row[0])
+    first = tuple(row for _, row in rows[:MAX_DIFFERENCES])
+    return Differences(sum(by_field.values()), by_field, first)
 
 
 def _frame(table: pa.Table, keys: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
@@ -121,25 +123,24 @@ def _slack(name: str, trades: str) -> pl.Expr:
     return pl.col(trades) * _ROUNDINGS * pl.col(name).abs()
 
 
-def _rows(different: pl.DataFrame, name: str, keys: Sequence[str], trades: str, rounded: bool) -> list[Row]:
-    """Describe the first rows that differ in one field, all as text so that any table shows them alike."""
+def _rows(different: pl.DataFrame, name: str, keys: Sequence[str], trades: str, rounded: bool) -> list[tuple[Key, Row]]:
+    """Describe the first rows that differ in one field, by key, as text so that any table shows them alike."""
     first = different.sort(*keys).head(MAX_DIFFERENCES)
     whole_row = name in {"missing", "extra"}
     columns = [] if whole_row else [name, f"{name} found"]
     times = [key for key in keys if key != "symbol"]
     allowed = _slack(name, trades).alias("allowed") if rounded else pl.lit("exact").alias("allowed")
     presence = {"missing": ("a row", "none"), "extra": ("none", "a row")}
-    rows: list[Row] = []
+    rows: list[tuple[Key, Row]] = []
     for row in first.select(*keys, *columns, allowed).rows(named=True):
         expected, found = presence[name] if whole_row else (row[name], row[f"{name} found"])
-        rows.append(
-            {
-                "symbol": row["symbol"],
-                "time": instant_text(row[times[0]]) if times else None,
-                "field": name,
-                "expected": str(expected),
-                "found": str(found),
-                "allowed": str(row["allowed"]),
-            }
-        )
+        described: Row = {
+            "symbol": row["symbol"],
+            "time": instant_text(row[times[0]]) if times else None,
+            "field": name,
+            "expected": str(expected),
+            "found": str(found),
+            "allowed": str(row["allowed"]),
+        }
+        rows.append((tuple(row[key] for key in keys), described))
     return rows

@@ -28,7 +28,7 @@ def good() -> pa.Table:
 def changed(name: str, value: float) -> pa.Table:
     """Return the bars with one value of the first of them changed."""
     bars = good()
-    column = bars[name].cast(pa.int64()).to_pylist() if name == "ts" else bars[name].to_pylist()
+    column: list[float] = (bars[name].cast(pa.int64()) if name == "ts" else bars[name]).to_numpy().tolist()
     column[0] = value
     arrow = pa.array(column).cast(bars.schema.field(name).type)
     return bars.set_column(bars.schema.get_field_index(name), BARS.field(name), arrow)

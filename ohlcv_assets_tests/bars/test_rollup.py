@@ -73,7 +73,7 @@ def test_equal_to_pandas(trades: list[Trade], resolution: Resolution) -> None:
     assert_same(by_pandas(trades, resolution), bars_of_trades(table(trades), resolution))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(trades=trades_between(START, START + 100 * DAY))
 def test_equal_to_sql(trades: list[Trade]) -> None:
     """At every resolution, bars are those that DuckDB makes by SQL."""
@@ -109,7 +109,7 @@ def test_chunks_do_not_matter(trades: list[Trade], cut: int, chunk: int) -> None
     assert expected.equals(bars_of_trades(whole.select(STORED.names), MINUTES))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(trades=day_of_trades())
 def test_a_day_at_all_resolutions(trades: list[Trade]) -> None:
     """The chain gives at each stored resolution what the trades themselves give."""
