@@ -26,11 +26,10 @@ from ohlcv_assets.generate.generator import warm_up
 from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.market.schema import TRADES
 from ohlcv_assets.progress import nobody
-from ohlcv_assets.project import Project, open_project
+from ohlcv_assets.project import Project, make_generator, open_project
 from ohlcv_assets.settings import Settings
 from ohlcv_assets.stores.base import DayContent
 
-BENCH_DAY: Final = dt.date(2024, 3, 14)
 DRAWS_A_TRADE: Final = 4
 """Random doubles that the limit of generation draws for each trade: moment, price, side and size."""
 
@@ -50,10 +49,20 @@ class Workload:
         return int(self.trades.num_rows)
 
 
-def prepare(folder: Path, *, total: int = 300_000_000, day: dt.date = BENCH_DAY, repeats: int = 5) -> Workload:
-    """Generate and file one day below ``folder`` and return it with its project."""
+def ordinary_day(project: Project) -> dt.date:
+    """Return the day on which every symbol trades and whose trades are nearest to the year's mean."""
+    generator = make_generator(project.settings, project.dataset)
+    totals = generator.plan.counts.sum(axis=0)
+    full = (generator.plan.counts > 0).all(axis=0)
+    distance = np.where(full, np.abs(totals - totals.mean()), np.inf)
+    return project.dataset.days[int(distance.argmin())]
+
+
+def prepare(folder: Path, *, total: int = 300_000_000, repeats: int = 5) -> Workload:
+    """Generate and file one ordinary day below ``folder`` and return it with its project."""
     warm_up()
     project = open_project(Settings(data_dir=folder, total_trades=total, store="duckdb"))
+    day = ordinary_day(project)
     batches = list(project.source.batches(day, nobody))
     project.lake.write(day, iter(batches), project.source.fingerprint(day))
     return Workload(project, day, pa.Table.from_batches(batches, TRADES), repeats)
@@ -61,7 +70,7 @@ def prepare(folder: Path, *, total: int = 300_000_000, day: dt.date = BENCH_DAY,
 
 def measure_generation(work: Workload) -> list[Figure]:
     """Generate the day's trades for all symbols on one core, against drawing the random numbers alone."""
-    generator = work.project.generator
+    generator = make_generator(work.project.settings, work.project.dataset)
 
     def generate() -> int:
         return sum(len(generator.day(name, work.day).ts) for name in work.project.dataset.universe.names)

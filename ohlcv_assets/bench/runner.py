@@ -1,0 +1,77 @@
+"""Running several cases on one prepared day, and showing what came out.
+
+What belongs here: choosing cases and laying figures out as rows or Markdown. What does not: measuring one (``cases``,
+``year``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from ohlcv_assets.bench.cases import CASES, prepare
+from ohlcv_assets.bench.figures import Figure
+from ohlcv_assets.errors import UserError
+from ohlcv_assets.progress import Observer, Progress, nobody
+
+MILLION: Final = 1e6
+
+
+def run_cases(
+    folder: Path,
+    names: Sequence[str] = (),
+    *,
+    total: int = 300_000_000,
+    repeats: int = 5,
+    observer: Observer = nobody,
+) -> list[Figure]:
+    """Measure the named cases (all of them where none is named) on one ordinary day below ``folder``.
+
+    Raises
+    ------
+    UserError
+        A case that does not exist, naming those that do.
+    """
+    unknown = [name for name in names if name not in CASES]
+    if unknown:
+        raise UserError(f"There is no benchmark {unknown[0]!r}; choose of {', '.join(CASES)}.")
+    chosen = list(names) or list(CASES)
+    work = prepare(folder, total=total, repeats=repeats)
+    figures: list[Figure] = []
+    for number, name in enumerate(chosen):
+        observer(Progress("bench", name, number, len(chosen), "cases"))
+        figures += CASES[name](work)
+    return figures
+
+
+def amount(figure: Figure) -> str:
+    """Return a figure's value with its unit, in three or four digits a person can take in."""
+    value = f"{figure.value / MILLION:,.1f} million" if figure.value >= MILLION else f"{figure.value:,.3g}"
+    return f"{value} {figure.unit}"
+
+
+def row(figure: Figure) -> Mapping[str, str]:
+    """Return one figure as the cells of a table."""
+    target = "" if figure.target is None else amount(Figure(**{**asdict(figure), "value": figure.target}))
+    bound = "at least " if figure.higher_is_better else "at most "
+    return {
+        "case": figure.case,
+        "what": figure.name,
+        "measured": amount(figure),
+        "target": target and bound + target,
+        "met": {True: "yes", False: "no", None: ""}[figure.met],
+        "against": figure.peer,
+        "ratio": "" if figure.ratio is None else f"{figure.ratio:.2f}",
+        "method": figure.method,
+    }
+
+
+def markdown(figures: Sequence[Figure], machine: str) -> str:
+    """Return the table of docs/performance.md: machine first, one row a figure."""
+    rows = [row(figure) for figure in figures]
+    header = list(rows[0]) if rows else []
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(cells.values()) + " |" for cells in rows]
+    return "\n".join([f"Machine: {machine}", "", *lines, ""])
