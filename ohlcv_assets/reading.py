@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, Resolution, resolution_of
-from ohlcv_assets.bars.rollup import derive
+from ohlcv_assets.bars.derive import derive
 from ohlcv_assets.errors import InvalidDateError, OutsideDatasetError, UserError
 from ohlcv_assets.frames import Frame, When, frame, instant
 from ohlcv_assets.instants import format_instant

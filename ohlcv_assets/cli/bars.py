@@ -56,7 +56,8 @@ def bars(
     without = days_without_bars(project, found.name, chosen.name, first, last)
     if without:
         named = ", ".join(without[:_NAMED_MISSING]) + (" ..." if len(without) > _NAMED_MISSING else "")
-        remark(f"{len(without)} days of this range have trades but no bars yet: {named}; `ohlcv backfill` makes them.")
+        days = "1 day of this range has" if len(without) == 1 else f"{len(without)} days of this range have"
+        remark(f"{days} trades but no bars yet: {named}; `ohlcv backfill` makes them.")
     if form == "chart" and not as_json:
         chart(reader, found, chosen.name, first, last)
         return

@@ -214,4 +214,7 @@ def _cell(value: object) -> str:
         return f"{value:,.8f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:,.2f}"  # noqa: PLR2004 -- wide sums
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value)
+    text = str(value)
+    while text.endswith("000Z") and "." in text:
+        text = text.removesuffix("000Z").removesuffix(".") + "Z"
+    return text

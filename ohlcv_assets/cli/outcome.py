@@ -36,6 +36,10 @@ MEANINGS: Final[dict[ExitCode, str]] = {
     ExitCode.DEFECT: "a defect in ohlcv itself; --debug shows where",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
+_SENTENCES: Final[dict[type[Exception], str]] = {
+    Abort: "stopped; nothing was changed.",
+    MemoryError: "there is not enough memory; ask for less at a time.",
+}
 _FULL_DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -47,7 +51,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = command().main(args=arguments, prog_name="ohlcv", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer turns the first into the second, and uses it for nothing else
         return _reader_left()
     except Exception as error:  # noqa: BLE001 -- the last line of defence: every error becomes one sentence
         if debug:
@@ -57,20 +61,21 @@ def run(arguments: list[str]) -> int:
 
 
 def _explain(error: Exception) -> ExitCode:
-    if isinstance(error, Abort):
-        return _say("stopped; nothing was changed.", ExitCode.REFUSED)
+    for kind, sentence in _SENTENCES.items():
+        if isinstance(error, kind):
+            return _say(sentence, ExitCode.REFUSED)
     if isinstance(error, TyperException):
         message = " ".join(error.format_message().split())
+        if not message:  # no command was given, and the help is printed already
+            return ExitCode.REFUSED
         hint = "" if message.endswith("?") else " `ohlcv --help` and `ohlcv COMMAND --help` show what there is."
         return _say(f"{message.rstrip('.')}{'' if message.endswith('?') else '.'}{hint}", ExitCode.REFUSED)
     if isinstance(error, OhlcvError):
         return _say(str(error), ExitCode.REFUSED)
-    if isinstance(error, MemoryError):
-        return _say("there is not enough memory; ask for less at a time.", ExitCode.REFUSED)
     if isinstance(error, OSError):
         return _say(_machine(error), ExitCode.REFUSED)
-    kind, text = type(error).__name__, " ".join(str(error).split())
-    return _say(f"a defect in ohlcv: {kind}: {text} (run it again with --debug to see where).", ExitCode.DEFECT)
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return _say(f"a defect in ohlcv: {what} (run it again with --debug to see where).", ExitCode.DEFECT)
 
 
 def _machine(error: OSError) -> str:

@@ -1,14 +1,13 @@
 """`ohlcv purge`: deleting days, a dataset or a store's content, after asking.
 
-What belongs here: what to delete, the question, the figures. What does not: deleting, which lake and stores do.
+What belongs here: what to delete, the question, the figures. What does not: deleting (``pipeline.purge``).
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import shutil
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,9 +16,6 @@ from ohlcv_assets.cli.output import number, remark, show, show_json
 from ohlcv_assets.cli.ranges import days_asked
 from ohlcv_assets.errors import UserError
 from ohlcv_assets.logs import is_terminal
-
-if TYPE_CHECKING:
-    from ohlcv_assets.project import Project
 
 What = Literal["everything", "files", "store", "dataset"]
 
@@ -40,23 +36,23 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Delete days, a store's content or a whole dataset; asks first."""
+    from ohlcv_assets.pipeline.purge import purge_dataset, purge_days
+
     project = request_of(ctx).project()
     name = project.dataset.name
     if what == "dataset":
         if start is not None or end is not None:
             raise UserError("A dataset is deleted whole; leave out --from and --to, or purge everything of some days.")
         _agree(f"Delete dataset {name!r} with all its files, trades and bars: {project.dataset.root}?", yes=yes)
-        there = project.dataset.root.is_dir()
-        if there:
-            shutil.rmtree(project.dataset.root)
+        there = purge_dataset(project)
         _tell({"dataset": name, "deleted": there}, f"Dataset {name} is {'deleted' if there else 'not there'}.", as_json)
         return
     days = days_asked(project.dataset.days, name, start, end)
     span = str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]} ({len(days)} days)"
     _agree(f"Delete {_WORDS[what]} of {span} in dataset {name!r}?", yes=yes)
-    files, trades, bars = _delete(project, days, what)
-    document = {"dataset": name, "first": days[0], "last": days[-1], "files": files, "trades": trades, "bars": bars}
-    done = f"Deleted {number(files)} files, {number(trades)} trades and {number(bars)} bars of {span}."
+    gone = purge_days(project, days, files=what != "store", store=what != "files")
+    done = f"Deleted {number(gone.files)} files, {number(gone.trades)} trades and {number(gone.bars)} bars of {span}."
+    document = {"dataset": name, "first": days[0], "last": days[-1], **asdict(gone)}
     _tell(document, done, as_json)
 
 
@@ -78,22 +74,6 @@ def _agree(question: str, *, yes: bool) -> None:
     if not is_terminal(sys.stdin):
         raise UserError("Nobody is here to confirm the deletion; say --yes.")
     typer.confirm(question, abort=True, err=True)
-
-
-def _delete(project: Project, days: tuple[dt.date, ...], what: What) -> tuple[int, int, int]:
-    from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
-
-    files = trades = bars = 0
-    if what != "store":
-        files = sum(project.lake.delete(day) for day in days)
-    if what != "files":
-        # Bars first: bars without proved trades would be worse than trades without bars.
-        for resolution in STORED_RESOLUTIONS:
-            held = set(project.bar_store.coverage(resolution).column("day").to_pylist())
-            bars += sum(project.bar_store.delete_day(resolution, day) for day in days if day in held)
-        known = project.trade_store.counts_by_day().keys() | project.trade_store.day_records().keys()
-        trades = sum(project.trade_store.delete_day(day) for day in days if day in known)
-    return files, trades, bars
 
 
 def _tell(document: dict[str, object], sentence: str, as_json: bool) -> None:

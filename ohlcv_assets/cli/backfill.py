@@ -1,0 +1,7 @@
+"""x."""
+
+import typer
+
+
+def backfill(ctx: typer.Context) -> None:
+    """Run."""

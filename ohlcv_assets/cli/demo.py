@@ -1,0 +1,7 @@
+"""x."""
+
+import typer
+
+
+def demo(ctx: typer.Context) -> None:
+    """Show."""

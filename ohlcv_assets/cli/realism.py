@@ -1,0 +1,7 @@
+"""x."""
+
+import typer
+
+
+def realism(ctx: typer.Context) -> None:
+    """Measure."""

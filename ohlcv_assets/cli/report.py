@@ -1,0 +1,7 @@
+"""x."""
+
+import typer
+
+
+def report(ctx: typer.Context) -> None:
+    """Make."""
