@@ -1,0 +1,156 @@
+"""Proving a day: what was made is fetched back and handed to ``verify``.
+
+What belongs here: which data each check compares, read once for all checks of an asset. What does not: comparing
+(``verify``), recording (Dagster).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.lake.dayfile import DayFile
+from ohlcv_assets.lake.hashing import ContentHash
+from ohlcv_assets.lake.writer import runs
+from ohlcv_assets.market.schema import STORED
+from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS, CheckKind
+from ohlcv_assets.pipeline.merging import merged
+from ohlcv_assets.pipeline.parts import batches, fits, parts
+from ohlcv_assets.project import Project
+from ohlcv_assets.units import day_bounds
+from ohlcv_assets.verify.bars import bar_totals, bars_equal, bars_invariants
+from ohlcv_assets.verify.content import content
+from ohlcv_assets.verify.counts import content_hash, count_matches_plan, counts_per_symbol
+from ohlcv_assets.verify.independent import independent_day
+from ohlcv_assets.verify.sample import sample, sample_keys
+from ohlcv_assets.verify.trades import schema_and_invariants
+from ohlcv_assets.verify.verdict import Verdict
+
+BAR_CHECK_MEMORY: Final = "512MB"
+"""Memory of the in-memory database that makes bars for comparison."""
+
+
+def names(kinds: Sequence[CheckKind]) -> tuple[str, ...]:
+    """Return the names of some checks, in order."""
+    return tuple(kind.name for kind in kinds)
+
+
+def trades_checks(project: Project, day: dt.date, wanted: Collection[str] = names(TRADES_CHECKS)) -> Iterator[Verdict]:
+    """Prove a day's file: yield a verdict for each wanted check of ``TRADES_CHECKS``, in that order.
+
+    Raises
+    ------
+    LakeError
+        There is no file that can be read.
+    """
+    file = project.lake.inspect(day)
+    if {"count_matches_plan", "content_hash"} & set(wanted):
+        found = _recomputed(project, day)
+        if "count_matches_plan" in wanted:
+            yield count_matches_plan(project.source.counts(day), found.counts)
+    if "schema_and_invariants" in wanted:
+        universe = project.dataset.universe
+        yield merged(schema_and_invariants(part, universe, day) for part in parts(project, day))
+    if "content_hash" in wanted:
+        record = project.dataset.record.get(day)
+        yield content_hash(file.content_hash if record is None else record.content_hash, found.hexdigest())
+
+
+def stored_checks(project: Project, day: dt.date, wanted: Collection[str] = names(STORED_CHECKS)) -> Iterator[Verdict]:
+    """Prove a day's stored trades: yield a verdict for each wanted check of ``STORED_CHECKS``, in that order.
+
+    Raises
+    ------
+    LakeError
+        There is no file that can be read.
+    StoreError
+        The store cannot be used.
+    """
+    file = project.lake.inspect(day)
+    if "count_per_symbol" in wanted:
+        yield counts_per_symbol(file.counts, project.trade_store.counts(day))
+    if "content" in wanted:
+        stored = project.trade_store.content(day)
+        yield merged(content(part, share) for part, share in _shares(parts(project, day), stored, file))
+    if "sample" in wanted:
+        keys = _picked(project, file)
+        yield sample(keys, project.trade_store.fetch(keys))
+
+
+def bar_checks(
+    project: Project,
+    day: dt.date,
+    resolutions: Sequence[Resolution] = STORED_RESOLUTIONS,
+    wanted: Callable[[Resolution, str], bool] = lambda _resolution, _name: True,
+) -> Iterator[tuple[Resolution, Verdict]]:
+    """Prove a day's bars of some resolutions: yield each resolution with its verdicts, in the order of ``BAR_CHECKS``.
+
+    The stored trades' content and the bars by other code are computed once for all resolutions.
+
+    Parameters
+    ----------
+    project, day
+        What to prove.
+    resolutions
+        Stored resolutions.
+    wanted
+        Which check of which resolution; all by default.
+
+    Raises
+    ------
+    LakeError
+        There is no file that can be read.
+    StoreError
+        The store cannot be used.
+    """
+    stored_content: pa.Table | None = None
+    expected: Mapping[str, pa.Table] = {}
+    equal = [resolution for resolution in resolutions if wanted(resolution, "equality")]
+    if equal:
+        path = project.lake.inspect(day).path
+        expected = independent_day(path, equal, memory=BAR_CHECK_MEMORY)
+    for resolution in resolutions:
+        chosen = [name for name in names(BAR_CHECKS) if wanted(resolution, name)]
+        found = project.bar_store.read(resolution, *day_bounds(day))
+        if "totals" in chosen:
+            stored_content = project.trade_store.content(day) if stored_content is None else stored_content
+            yield resolution, bar_totals(found, resolution, stored_content)
+        if "invariants" in chosen:
+            yield resolution, bars_invariants(found, resolution)
+        if "equality" in chosen:
+            yield resolution, bars_equal(expected[resolution.name], found, resolution)
+
+
+def _recomputed(project: Project, day: dt.date) -> ContentHash:
+    """Return the hash in the making, with the counts, of the trades as they are read back."""
+    found = ContentHash()
+    for batch in batches(project, day):
+        for symbol, piece in runs(batch):
+            found.update(symbol, piece)
+    return found
+
+
+def _shares(tables: Iterator[pa.Table], stored: pa.Table, file: DayFile) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield each part of the file with the stored content to compare it with; the first part answers for strangers."""
+    held = stored["symbol"].to_pylist()
+    strangers = set(held) - file.counts.keys()
+    for at, table in enumerate(tables):
+        answered = set(table["symbol"].unique().to_pylist()) | (strangers if at == 0 else set())
+        yield table, stored.filter(pa.array([name in answered for name in held], pa.bool_()))
+
+
+def _picked(project: Project, file: DayFile) -> pa.Table:
+    """Return the rows to read back from the store."""
+    seed = project.settings.seed + file.day.toordinal()
+    size = project.settings.sample_size
+    if fits(project, file):
+        return sample_keys(next(parts(project, file.day)), seed, size)
+    picks = [
+        sample_keys(part, seed + at, -(-size * part.num_rows // file.rows))
+        for at, part in enumerate(parts(project, file.day))
+    ]
+    return pa.concat_tables(picks).unify_dictionaries().cast(STORED)

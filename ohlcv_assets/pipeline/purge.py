@@ -1,0 +1,62 @@
+"""Deleting: days, a store's content, a whole dataset.
+
+What belongs here: deleting in an order that never leaves bars without trades. What does not: asking first.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
+from ohlcv_assets.lake.machine import machine_errors
+from ohlcv_assets.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was deleted."""
+
+    files: int = 0
+    trades: int = 0
+    bars: int = 0
+
+
+def purge_days(project: Project, days: Sequence[dt.date], *, files: bool = True, store: bool = True) -> Purged:
+    """Delete the files, the stored trades and bars of some days, or either.
+
+    Raises
+    ------
+    MachineError
+        The machine does not let us.
+    StoreError
+        The store cannot be used.
+    """
+    bars = trades = gone = 0
+    if store:
+        for resolution in STORED_RESOLUTIONS:
+            held = set(project.bar_store.coverage(resolution).column("day").to_pylist())
+            bars += sum(project.bar_store.delete_day(resolution, day) for day in days if day in held)
+        known = project.trade_store.counts_by_day().keys() | project.trade_store.day_records().keys()
+        trades = sum(project.trade_store.delete_day(day) for day in days if day in known)
+    if files:
+        gone = sum(project.lake.delete(day) for day in days)
+    return Purged(gone, trades, bars)
+
+
+def purge_dataset(project: Project) -> bool:
+    """Delete a dataset's whole folder; return whether there was one.
+
+    Raises
+    ------
+    MachineError
+        The machine does not let us.
+    """
+    root = project.dataset.root
+    if not root.is_dir():
+        return False
+    with machine_errors(f"delete the dataset {project.dataset.name}", root):
+        shutil.rmtree(root)
+    return True

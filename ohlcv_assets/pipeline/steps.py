@@ -1,0 +1,193 @@
+"""The steps that make a day: file its trades, load them, roll them up.
+
+What belongs here: what a step does, and what must be true before it may. What does not: proving the outcome
+(``checks``), Dagster, drawing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ohlcv_assets.bars.compose import compose
+from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.bars.rollup import bars_of_trades
+from ohlcv_assets.errors import OutsideDatasetError, UnprovedDayError
+from ohlcv_assets.lake.dayfile import DayFile
+from ohlcv_assets.pipeline.parts import batches, parts
+from ohlcv_assets.pipeline.usage import Usage, measured
+from ohlcv_assets.progress import Observer, Progress, nobody
+from ohlcv_assets.project import Project
+from ohlcv_assets.stores.base import DayContent, LoadReport
+from ohlcv_assets.units import day_bounds
+
+
+@dataclass(frozen=True, slots=True)
+class FiledDay:
+    """A day's file as it is after ``file_day``: what its footer says, whether it was there before, what it cost."""
+
+    file: DayFile
+    reused: bool
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDay:
+    """A day in the store as it is after ``load_day``: the file's promise, the store's report, what it cost."""
+
+    file: DayFile
+    report: LoadReport
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RolledUpDay:
+    """A day's bars as they are after ``roll_up_day``: the file they come from, bars by resolution, what it cost."""
+
+    file: DayFile
+    bars: Mapping[str, int]
+    trades: Mapping[str, int]
+    usage: Usage
+
+
+def require_day(project: Project, day: dt.date) -> None:
+    """Refuse a day outside the dataset.
+
+    Raises
+    ------
+    OutsideDatasetError
+        Naming the dataset's first and last day.
+    """
+    days = project.dataset.days
+    if not days[0] <= day <= days[-1]:
+        raise OutsideDatasetError(
+            f"{day} is outside the dataset {project.dataset.name!r}, which goes from {days[0]} to {days[-1]}; "
+            "choose a day within."
+        )
+
+
+def file_day(project: Project, day: dt.date, *, force: bool = False, observer: Observer = nobody) -> FiledDay:
+    """Make the day's file be there, reusing one that carries the right fingerprint.
+
+    Raises
+    ------
+    OutsideDatasetError
+        The dataset does not have that day.
+    StaleDayFileError, DamagedDayFileError, ForeignDayFileError
+        Another file is in the way and ``force`` was not given.
+    MachineError
+        The machine does not let us write it.
+    """
+    require_day(project, day)
+    source = project.source
+    with measured() as usage:
+        file, reused = project.lake.write(
+            day,
+            source.batches(day, observer),
+            source.fingerprint(day),
+            expected=sum(source.counts(day).values()),
+            force=force,
+            observer=observer,
+        )
+    return FiledDay(file, reused, usage)
+
+
+def load_day(project: Project, day: dt.date, *, observer: Observer = nobody) -> LoadedDay:
+    """Make the trade store hold exactly what the day's file holds.
+
+    Raises
+    ------
+    OutsideDatasetError
+        The dataset does not have that day.
+    LakeError
+        There is no usable file of that day.
+    StoreError
+        The store could not be used, or does not hold what was written.
+    """
+    require_day(project, day)
+    with measured() as usage:
+        file = project.lake.inspect(day)
+        content = DayContent(day, file.content_hash, file.counts)
+        report = project.trade_store.replace_day(content, batches(project, day), observer)
+    return LoadedDay(file, report, usage)
+
+
+def require_proved(project: Project, day: dt.date) -> DayFile:
+    """Return the day's file if the store provably holds its trades: a clean record of the same hash, equal counts.
+
+    Raises
+    ------
+    UnprovedDayError
+        Saying what is wrong and what to do.
+    LakeError
+        There is no usable file of that day.
+    """
+    file = project.lake.inspect(day)
+    record = project.trade_store.day_records().get(day)
+    if record is None:
+        reason = "they were never loaded"
+    elif record.state != "clean":
+        reason = "a load of them was interrupted"
+    elif record.content_hash != file.content_hash:
+        reason = "the store holds the trades of another file"
+    elif dict(project.trade_store.counts(day)) != dict(file.counts):
+        reason = "the store's counts are not the file's"
+    else:
+        return file
+    raise UnprovedDayError(
+        f"The trades of {day} are not proved to be in {project.trade_store.name}, because {reason}: "
+        f"load the day again with `ohlcv backfill --from {day} --to {day}`."
+    )
+
+
+def roll_up_day(
+    project: Project,
+    day: dt.date,
+    resolutions: Sequence[Resolution] = STORED_RESOLUTIONS,
+    *,
+    observer: Observer = nobody,
+) -> RolledUpDay:
+    """Make the bar store hold the day's bars, each resolution composed from the next lower one.
+
+    A resolution whose source is not among those asked for is composed from the source's stored bars.
+
+    Raises
+    ------
+    OutsideDatasetError
+        The dataset does not have that day.
+    UnprovedDayError
+        The day's trades, or the stored bars to compose from, are not what the file holds.
+    """
+    require_day(project, day)
+    with measured() as usage:
+        file = require_proved(project, day)
+        made: dict[str, pa.Table] = {}
+        for resolution in STORED_RESOLUTIONS:
+            if resolution in resolutions:
+                made[resolution.name] = _bars(project, file, resolution, made)
+        written = project.bar_store.write_many(day, made)
+        observer(Progress("roll up", day.isoformat(), written, written, "bars"))
+    bars = {name: table.num_rows for name, table in made.items()}
+    return RolledUpDay(file, bars, {name: _trades(table) for name, table in made.items()}, usage)
+
+
+def _bars(project: Project, file: DayFile, resolution: Resolution, made: Mapping[str, pa.Table]) -> pa.Table:
+    if resolution.source is None:
+        tables = [bars_of_trades(part, resolution) for part in parts(project, file.day)]
+        return pa.concat_tables(tables).unify_dictionaries()
+    source = made.get(resolution.source)
+    if source is None:
+        source = project.bar_store.read(RESOLUTIONS[resolution.source], *day_bounds(file.day))
+        if _trades(source) != file.rows:
+            raise UnprovedDayError(
+                f"The stored {resolution.source} bars of {file.day} hold {_trades(source):,} trades and the day has "
+                f"{file.rows:,}: make them first, {resolution.name} bars are composed from them."
+            )
+    return compose(source, resolution)
+
+
+def _trades(bars: pa.Table) -> int:
+    return int(pa.compute.sum(bars.column("trades")).as_py() or 0)

@@ -1,0 +1,80 @@
+"""Proving days without Dagster.
+
+What belongs here: every check of a day in one call. What does not: the checks (``checks``), recording them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ohlcv_assets.errors import LakeError, StoreError
+from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, trades_checks
+from ohlcv_assets.pipeline.parts import forget
+from ohlcv_assets.pipeline.steps import require_day
+from ohlcv_assets.progress import Observer, Progress, nobody
+from ohlcv_assets.project import Project
+from ohlcv_assets.verify.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One check of one asset of one day: ``asset`` is ``trades``, ``stored_trades`` or ``ohlcv_1m`` and so on."""
+
+    day: dt.date
+    asset: str
+    verdict: Verdict
+
+
+def verify_day(project: Project, day: dt.date) -> tuple[Proof, ...]:
+    """Run every check of a day on what is there. A check that cannot be run has failed, and says why.
+
+    Raises
+    ------
+    OutsideDatasetError
+        The dataset does not have that day.
+    """
+    require_day(project, day)
+    proofs: list[Proof] = []
+    runs = (
+        ("trades", partial(_plain, trades_checks(project, day))),
+        ("stored_trades", partial(_plain, stored_checks(project, day))),
+        ("ohlcv", partial(_bars, project, day)),
+    )
+    for asset, run in runs:
+        try:
+            proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
+        except (LakeError, StoreError) as error:
+            proofs.append(Proof(day, asset, Verdict("readable", passed=False, summary=str(error))))
+    return tuple(proofs)
+
+
+def verify_range(
+    project: Project, days: Sequence[dt.date], *, observer: Observer = nobody
+) -> Iterator[tuple[dt.date, tuple[Proof, ...]]]:
+    """Yield each day with its proofs.
+
+    Raises
+    ------
+    OutsideDatasetError
+        The dataset does not have one of the days; nothing was checked then.
+    """
+    for day in days:
+        require_day(project, day)
+    for done, day in enumerate(days):
+        proofs = verify_day(project, day)
+        observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
+        yield day, proofs
+    forget()
+
+
+def _plain(verdicts: Iterator[Verdict]) -> Iterator[tuple[str, Verdict]]:
+    for verdict in verdicts:
+        yield "", verdict
+
+
+def _bars(project: Project, day: dt.date) -> Iterator[tuple[str, Verdict]]:
+    for resolution, verdict in bar_checks(project, day):
+        yield f"ohlcv_{resolution.name}", verdict
