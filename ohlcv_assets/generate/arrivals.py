@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ohlcv_assets.generate.kernels import MINUTE_MICROS, compiled
 
 NOISE_MEMORY: Final = 0.5 ** (1.0 / 8.0)
-NOISE_SPREAD: Final = 0.35
+NOISE_SPREAD: Final = 0.40
 """Persistence per minute (half-life of eight minutes) and spread of log-intensity that prices do not explain."""
 MOOD_POWER: Final = 1.0
 """Intensity rises with this power of the minute's volatility: counts follow it (Jones, Kaul and Lipson 1994)."""

@@ -20,7 +20,7 @@ from ohlcv_assets.errors import PlanError
 from ohlcv_assets.generate import kernels, profiles
 from ohlcv_assets.generate.arrivals import minute_counts
 from ohlcv_assets.generate.prices import MinutePath, SessionTask
-from ohlcv_assets.generate.settings import day_settings, gap_quantiles, run_lengths, trading_minutes
+from ohlcv_assets.generate.settings import bounce, day_settings, gap_quantiles, run_lengths, trading_minutes
 from ohlcv_assets.generate.sizes import SizeLaw
 from ohlcv_assets.generate.skeleton import Skeleton, is_weekend
 from ohlcv_assets.generate.strategies import PRICE_MODELS, Strategies
@@ -182,17 +182,20 @@ class Generator:
 
     def _path(self, symbol: Symbol, session: Session) -> MinutePath:
         row, column = self.plan.universe.names.index(symbol.name), (session.day - self.plan.days[0]).days
-        bones = self.skeleton
+        bones, minutes = self.skeleton, (session.close - session.open) // MINUTE
+        first, volatility = float(bones.opens[row, column]), float(bones.volatility[row, column])
+        trades = max(self.plan.count(symbol.name, session.day), 1)
         return self._prices.minutes(
             SessionTask(
                 symbol=symbol,
                 day=session.day,
                 seed=self.seed,
-                minutes=(session.close - session.open) // MINUTE,
-                first=float(bones.opens[row, column]),
+                minutes=minutes,
+                first=first,
                 last=float(bones.closes[row, column]),
-                volatility=float(bones.volatility[row, column]),
+                volatility=volatility,
                 jump=float(bones.jumps[row, column]),
+                bounce=bounce(first, volatility, minutes, trades) if self._prices.has_spread else 0.0,
             )
         )
 

@@ -18,13 +18,15 @@ BLOCK: Final = 5
 DRAWS: Final = 8
 """Most draws of a day."""
 MOST_LINEAR: Final = 0.04
-"""A draw is kept if the day's autocorrelation of block returns at lag one is smaller than this in magnitude."""
+"""A draw is kept if the autocorrelation at lag one that the day's block returns will show is smaller in magnitude: a
+market leaves no linear memory to trade on (Cont 2001, fact 1), and a year of one symbol is too short to average out
+what chance and heavy tails would leave of it. Where no draw is, the one that comes closest is kept."""
 
-SLOW: Final = (0.5 ** (1.0 / 180.0), 0.30)
-FAST: Final = (0.5 ** (1.0 / 12.0), 0.22)
+SLOW: Final = (0.5 ** (1.0 / 180.0), 0.33)
+FAST: Final = (0.5 ** (1.0 / 12.0), 0.28)
 """Persistence per minute (half-lives of three hours and of twelve minutes) and stationary spread of the two components
 of log-volatility within a day: volatility remembers on several scales at once (Cont 2001, facts 6 and 8)."""
-MINUTE_LEVERAGE: Final = 0.30
+MINUTE_LEVERAGE: Final = 0.40
 """Weight of the negated shock of a minute in the next change of log-volatility."""
 COMMON_MOOD: Final = 0.5
 """Share of a class in the remaining change."""
@@ -71,6 +73,7 @@ def volatile_path(
     flips: NDArray[np.int8],
     begin: NDArray[np.float64],
     share: float,
+    bounce: float,
     levels: NDArray[np.float64],
     mood: NDArray[np.float64],
 ) -> None:
@@ -94,26 +97,50 @@ def volatile_path(
         Shape (2,): normals of where the two components start.
     share
         The market's share of a shock's variance.
+    bounce
+        What spread and grid will take from the autocorrelation of block returns at lag one.
     levels, mood
         Shapes (minutes + 1,) and (minutes,): results.
     """
+    returns, sigma = np.empty_like(usual), np.empty_like(usual)
+    least, best = np.inf, 0
+    for turn in range(len(flips)):
+        _unpinned(usual, market, own, tails, flips[turn], begin, share, returns, sigma, mood)
+        bridge(first, last, returns, sigma, levels)
+        memory = abs(linear_memory(levels) - bounce)
+        if memory < MOST_LINEAR:
+            return
+        if memory < least:
+            least, best = memory, turn
+    _unpinned(usual, market, own, tails, flips[best], begin, share, returns, sigma, mood)
+    bridge(first, last, returns, sigma, levels)
+
+
+@compiled
+def _unpinned(
+    usual: NDArray[np.float64],
+    market: NDArray[np.float64],
+    own: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    flips: NDArray[np.int8],
+    begin: NDArray[np.float64],
+    share: float,
+    returns: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    mood: NDArray[np.float64],
+) -> None:
+    """Write returns, their standard deviations and the mood of one draw, not yet pinned to the close."""
     slow_step, fast_step = SLOW[1] * np.sqrt(1.0 - SLOW[0] ** 2), FAST[1] * np.sqrt(1.0 - FAST[0] ** 2)
     centre = SLOW[1] ** 2 + FAST[1] ** 2
-    plain, common = np.sqrt(1.0 - MINUTE_LEVERAGE**2), np.sqrt(share)
-    together, alone, apart = np.sqrt(COMMON_MOOD), np.sqrt(1.0 - COMMON_MOOD), np.sqrt(1.0 - share)
-    returns, sigma = np.empty_like(usual), np.empty_like(usual)
-    for turn in range(len(flips)):
-        slow, fast = SLOW[1] * begin[0], FAST[1] * begin[1]
-        for minute in range(len(usual)):
-            turned = 1.0 - 2.0 * flips[turn, minute // BLOCK]
-            shock = common * market[0, minute] + apart * turned * own[0, minute]
-            mood[minute] = slow + fast - centre
-            sigma[minute] = usual[minute] * np.exp(mood[minute])
-            returns[minute] = sigma[minute] * tails[minute] * shock
-            news = plain * (together * market[1, minute] + alone * own[1, minute])
-            slow = SLOW[0] * slow + slow_step * (news - MINUTE_LEVERAGE * shock)
-            news = plain * (together * market[1, minute] + alone * own[2, minute])
-            fast = FAST[0] * fast + fast_step * (news - MINUTE_LEVERAGE * shock)
-        bridge(first, last, returns, sigma, levels)
-        if abs(linear_memory(levels)) < MOST_LINEAR:
-            return
+    plain, common, apart = np.sqrt(1.0 - MINUTE_LEVERAGE**2), np.sqrt(share), np.sqrt(1.0 - share)
+    together, alone = plain * np.sqrt(COMMON_MOOD), plain * np.sqrt(1.0 - COMMON_MOOD)
+    slow, fast = SLOW[1] * begin[0], FAST[1] * begin[1]
+    for minute in range(len(usual)):
+        turned = 1.0 - 2.0 * flips[minute // BLOCK]
+        shock = common * market[0, minute] + apart * turned * own[0, minute]
+        mood[minute] = slow + fast - centre
+        sigma[minute] = usual[minute] * np.exp(mood[minute])
+        returns[minute] = sigma[minute] * tails[minute] * shock
+        news = together * market[1, minute] - MINUTE_LEVERAGE * shock
+        slow = SLOW[0] * slow + slow_step * (news + alone * own[1, minute])
+        fast = FAST[0] * fast + fast_step * (news + alone * own[2, minute])

@@ -20,10 +20,13 @@ from ohlcv_assets.generate.skeleton import Skeleton
 from ohlcv_assets.market.regime import MARKET_SHARE, regime, stream
 from ohlcv_assets.market.symbols import AssetClass, Symbol, Universe
 
-JUMPS_A_DAY: Final = 4.0 / 252.0
-"""Chance that a symbol jumps on a day."""
-JUMP_SIZE: Final = (0.8, 0.5, 2.5)
-"""Size of a jump in daily standard deviations: a least size plus an exponential of this mean, up to a most."""
+JUMP_CHANCE: Final = 0.10
+"""Chance that a session moves at once, where it moves by more than a standard deviation: about eight times a year."""
+JUMP_SHARE: Final = (0.6, 0.95)
+"""How much of the session's move the jump is."""
+PULL_HALF_LIFE: Final = 90.0
+"""Days after which half of a distance from the first price is gone. So weak a pull does not show in daily returns; it
+keeps a year's prices of any seed within reach of where they began."""
 TAIL_FREEDOM: Final = 5.0
 """Degrees of freedom of minute shocks (Student's t): returns have a tail exponent near three (Gabaix et al. 2003)
 once volatility is mixed in."""
@@ -47,6 +50,8 @@ class SessionTask:
         Standard deviation of the log return from open to close.
     jump
         Part of ``last - first`` that happens within one minute; zero mostly.
+    bounce
+        What spread and grid will take from the lag-one autocorrelation of five-minute returns.
     """
 
     symbol: Symbol
@@ -57,6 +62,7 @@ class SessionTask:
     last: float
     volatility: float
     jump: float
+    bounce: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,15 @@ class StochasticVolatility:
         """Return opens and closes from the daily regime."""
         states = regime(universe, days, seed)
         sigma = skeleton.day_volatility(universe, days) * states.volatility
-        jumps = np.array([_jumps(seed, symbol, len(days)) for symbol in universe.symbols]) * sigma
+        pull = 1.0 - 0.5 ** (1.0 / PULL_HALF_LIFE)
 
-        def moves(_away: NDArray[np.float64], sigma: NDArray[np.float64], day: int) -> NDArray[np.float64]:
-            return sigma * states.shocks[:, day] - 0.5 * sigma * sigma
+        def moves(away: NDArray[np.float64], sigma: NDArray[np.float64], day: int) -> NDArray[np.float64]:
+            return sigma * states.shocks[:, day] - np.where(sigma > 0.0, pull * away + 0.5 * sigma * sigma, 0.0)
 
-        return skeleton.build(universe, days, seed, sigma, moves, jumps)
+        opens, closes, within = skeleton.build(universe, days, seed, sigma, moves)
+        far = np.abs(closes - opens) > within
+        jumps = np.array([_jump_shares(seed, symbol, len(days)) for symbol in universe.symbols])
+        return Skeleton(opens, closes, within, np.where(far, jumps, 0.0) * (closes - opens))
 
     def minutes(self, task: SessionTask) -> MinutePath:
         """Return one session by minute."""
@@ -123,7 +132,7 @@ class StochasticVolatility:
         begin = rng.standard_normal(2)
         volatile_path(
             task.first, task.last - task.jump, usual, market, own, tails, flips, begin,
-            MARKET_SHARE[symbol.asset_class], levels, mood,
+            MARKET_SHARE[symbol.asset_class], task.bounce, levels, mood,
         )  # fmt: skip
         if task.jump != 0.0:
             levels[int(rng.integers(1, minutes)) if minutes > 1 else minutes :] += task.jump
@@ -178,7 +187,7 @@ def _plain_skeleton(universe: Universe, days: tuple[dt.date, ...], seed: int, *,
         drift = np.where(sigma > 0.0, -pull * away - 0.5 * sigma * sigma, 0.0)
         return sigma * shocks[:, day] + drift
 
-    return skeleton.build(universe, days, seed, sigma, moves, np.zeros_like(sigma))
+    return Skeleton(*skeleton.build(universe, days, seed, sigma, moves), np.zeros_like(sigma))
 
 
 def _plain_minutes(task: SessionTask) -> MinutePath:
@@ -189,11 +198,9 @@ def _plain_minutes(task: SessionTask) -> MinutePath:
     return MinutePath(levels, sigma, np.zeros(task.minutes))
 
 
-def _jumps(seed: int, symbol: Symbol, days: int) -> NDArray[np.float64]:
-    """Draw a symbol's jumps in daily standard deviations, zero on most days."""
-    rng = np.random.default_rng(stream(seed, "jumps", symbol.name))
-    least, mean, most = JUMP_SIZE
-    chance, size, sign = rng.random((days, 3)).T
-    sizes = np.minimum(least - mean * np.log1p(-size), most)
-    jumps: NDArray[np.float64] = np.where(chance < JUMPS_A_DAY, np.where(sign < 0.5, -sizes, sizes), 0.0)  # noqa: PLR2004 -- a fair coin
-    return jumps
+def _jump_shares(seed: int, symbol: Symbol, days: int) -> NDArray[np.float64]:
+    """Draw which share of each session's move would happen at once, zero for most."""
+    chance, share = np.random.default_rng(stream(seed, "jumps", symbol.name)).random((days, 2)).T
+    least, most = JUMP_SHARE
+    shares: NDArray[np.float64] = np.where(chance < JUMP_CHANCE, least + (most - least) * share, 0.0)
+    return shares

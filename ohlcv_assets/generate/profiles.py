@@ -19,8 +19,8 @@ CLOSING: Final = (1.5, 18.0)
 """Extra activity of New York at the open and at the close, and minutes over which it falls by 1/e: the U shape of
 Wood, McInish and Ord (1985) and Admati and Pfleiderer (1988), steeper towards the closing auction."""
 
-OPENING_VOLATILITY: Final = (1.1, 25.0)
-CLOSING_VOLATILITY: Final = (0.25, 25.0)
+OPENING_VOLATILITY: Final = (1.5, 30.0)
+CLOSING_VOLATILITY: Final = (0.40, 25.0)
 """The same for the standard deviation of returns: high at the open, little raised at the close."""
 
 CRYPTO_HOURS: Final = (
@@ -29,8 +29,9 @@ CRYPTO_HOURS: Final = (
 )  # fmt: skip
 """Relative activity of each UTC hour round the clock: a peak at 15 to 16 with New York's morning, a trough at 9."""
 
-CRYPTO_VOLATILITY_POWER: Final = 0.5
-"""Volatility rises with the square root of activity: the mixture of distributions hypothesis (Clark 1973)."""
+CRYPTO_VOLATILITY_POWER: Final = 0.6
+"""Volatility rises with this power of activity, a little faster than the square root of the mixture of distributions
+hypothesis (Clark 1973)."""
 
 WEEKEND_FLATNESS: Final = 0.6
 """How much of the diurnal shape is left on a weekend."""

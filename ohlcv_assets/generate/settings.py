@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohlcv_assets.generate import kernels
+from ohlcv_assets.generate.paths import BLOCK
 from ohlcv_assets.generate.prices import MinutePath
 from ohlcv_assets.generate.sizes import SizeLaw
 
@@ -33,6 +34,8 @@ lag^-(exponent - 1) (Lillo, Mike and Farmer 2005)."""
 FOLLOWER_MICROS: Final = 1_500.0
 FOLLOWER_SHARE: Final = 0.01
 """Mean wait of a follower: this many microseconds, or this share of the mean wait where that is less."""
+MOST_BOUNCE: Final = 0.1
+"""Most bounce that the efficient price makes up for."""
 SIZE_POWER: Final = 0.6
 """Sizes rise with this power of the minute's volatility."""
 PRESSURE: Final = 0.12
@@ -69,12 +72,34 @@ def trading_minutes(
     rows[:-1, 1] = prices[:-1] * path.volatility / np.sqrt(np.maximum(counts, 1))
     if has_spread:
         step = prices[:-1] * np.sqrt(np.sum(path.volatility**2) / max(int(counts.sum()), 1))
-        wanted = SPREAD_IN_STEPS * step * np.exp(0.5 * path.mood)
-        rows[:-1, 2] = np.maximum(np.minimum(wanted, MOST_HALF_SPREAD * prices[:-1]), LEAST_HALF_SPREAD)
+        rows[:-1, 2] = half_spread(prices[:-1], step * np.exp(0.5 * path.mood))
     rows[:-1, 3] = np.exp(SIZE_POWER * path.mood) if law.follows_volatility else 1.0
     rise = np.diff(path.levels) / path.volatility
     rows[:-1, 4] = 0.5 + PRESSURE * np.clip(rise, -3.0, 3.0)
     return rows
+
+
+def half_spread(prices: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return half spreads in ticks, given prices and standard deviations from trade to trade, both in ticks."""
+    return np.maximum(np.minimum(SPREAD_IN_STEPS * steps, MOST_HALF_SPREAD * prices), LEAST_HALF_SPREAD)
+
+
+def bounce(first: float, volatility: float, minutes: int, trades: int) -> float:
+    """Return how much spread and rounding lower the lag-one autocorrelation of a session's block returns (Roll 1984).
+
+    Parameters
+    ----------
+    first
+        Log price in ticks.
+    volatility
+        Standard deviation of the session's log return.
+    minutes, trades
+        Its length and its number of trades.
+    """
+    price = np.exp([first])
+    half = half_spread(price, price * volatility / np.sqrt(trades))
+    noise = float((half[0] ** 2 + 1.0 / 12.0) / price[0] ** 2)
+    return min(noise / (volatility**2 * BLOCK / minutes), MOST_BOUNCE)
 
 
 def day_settings(law: SizeLaw, followers: float, trades_a_minute: float, *, has_quotes: bool) -> NDArray[np.float64]:

@@ -82,9 +82,8 @@ def build(
     seed: int,
     volatility: NDArray[np.float64],
     moves: Moves,
-    jumps: NDArray[np.float64],
-) -> Skeleton:
-    """Join daily moves into opens and closes.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Join daily moves into opens, closes and volatilities from open to close, each of shape (symbols, days).
 
     Parameters
     ----------
@@ -93,9 +92,7 @@ def build(
     volatility
         Shape (symbols, days): standard deviation of a whole day's log return, zero where closed.
     moves
-        The law of the day's return, night included, jump excluded.
-    jumps
-        Shape (symbols, days): added to the day's return within the session.
+        The law of the day's return, night included.
     """
     starts = np.log([float(symbol.first_price) for symbol in universe.symbols])
     shares = np.array([_night_shares(symbol, days) for symbol in universe.symbols])
@@ -107,9 +104,9 @@ def build(
         move = moves(last - starts, sigma, day)
         gap = share * move + np.sqrt(share * (1.0 - share)) * sigma * nights[:, day]
         opens[:, day] = last + gap
-        last = last + move + jumps[:, day]
+        last = last + move
         closes[:, day] = last
-    return Skeleton(opens, closes, volatility * np.sqrt(1.0 - shares), jumps)
+    return opens, closes, volatility * np.sqrt(1.0 - shares)
 
 
 def _night_shares(symbol: Symbol, days: tuple[dt.date, ...]) -> list[float]:

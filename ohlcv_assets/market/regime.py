@@ -6,11 +6,13 @@ seed. What does not: prices, intraday shapes and trades (``generate``).
 Model, per symbol of a class, on open days only::
 
     shock[t]   = sqrt(rho) market[t] + sqrt(1 - rho) own[t]
-    x[t + 1]   = phi x[t] + s sqrt(1 - phi^2) (-lam shock[t] + sqrt(1 - lam^2) (sqrt(c) u[t] + sqrt(1 - c) v[t]))
-    volatility = exp(x - s^2)
+    news[t]    = -lam shock[t] + sqrt(1 - lam^2) (sqrt(c) u[t] + sqrt(1 - c) v[t])
+    x_i[t + 1] = phi_i x_i[t] + s_i sqrt(1 - phi_i^2) news_i[t]        for i = months, days
+    volatility = exp(x_1 + x_2 - s_1^2 - s_2^2)
 
-``market`` and ``u`` are shared by the class; all draws are standard normal. ``E exp(2 x) = exp(2 s^2)``, hence the root
-mean square of ``volatility`` is one. A day depends on the days before it, never on those after it.
+``market`` and ``u`` are shared by the class; all draws are standard normal, ``u`` and ``v`` of their own for each
+``i``. The shock common to both components makes the root mean square of ``volatility`` a little more than one. A day
+depends on the days before it, never on those after it.
 """
 
 from __future__ import annotations
@@ -26,11 +28,10 @@ from numpy.typing import NDArray
 from ohlcv_assets.market.calendars import session_on
 from ohlcv_assets.market.symbols import AssetClass, Symbol, Universe
 
-HALF_LIFE: Final = 20.0
-"""Days after which half of a volatility state is left: daily log-volatility is close to a long-memory process, and a
-half-life of about a month is what an AR(1) fitted to it shows (Cont 2001, fact 8)."""
-SPREAD_OF_LOG_VOLATILITY: Final = 0.27
-"""Stationary standard deviation ``s`` of log-volatility; gives daily returns an excess kurtosis of about one."""
+COMPONENTS: Final = ((20.0, 0.22), (2.0, 0.16))
+"""Half-life in days and stationary standard deviation ``s`` of the two components of log-volatility, months and days:
+its memory is close to a long one (Cont 2001, fact 8), and a few components of different speed are what approximates it
+(Corsi 2009). Daily returns get an excess kurtosis of about one."""
 LEVERAGE: Final = 0.55
 """Weight ``lam`` of the (negated) return shock in the next change of log-volatility (Cont 2001, fact 9)."""
 COMMON_VOLATILITY: Final = 0.5
@@ -87,27 +88,33 @@ def regime(universe: Universe, days: tuple[dt.date, ...], seed: int) -> Regime:
     classes = {symbol.asset_class: _normals(seed, "class", symbol.asset_class, len(days)) for symbol in symbols}
     own = np.array([_normals(seed, "symbol", symbol.name, len(days)) for symbol in symbols])
     common = np.array([classes[symbol.asset_class] for symbol in symbols])
-    begin, own, common = own[:, 0, 1], own[:, 1:], common[:, 1:]
     rho = np.array([[MARKET_SHARE[symbol.asset_class]] for symbol in symbols])
     is_open = _open_days(symbols, days)
-    shocks = np.where(is_open, np.sqrt(rho) * common[:, :, 0] + np.sqrt(1.0 - rho) * own[:, :, 0], 0.0)
-    news = np.sqrt(COMMON_VOLATILITY) * common[:, :, 1] + np.sqrt(1.0 - COMMON_VOLATILITY) * own[:, :, 1]
-    return Regime(volatility=_volatility(begin, shocks, news, is_open), shocks=shocks)
+    together = np.sqrt(rho) * common[:, 1:, 0] + np.sqrt(1.0 - rho) * own[:, 1:, 0]
+    shocks = np.where(is_open, together, 0.0)
+    logarithm = np.zeros_like(shocks)
+    for number, (half_life, spread) in enumerate(COMPONENTS, start=1):
+        news = np.sqrt(COMMON_VOLATILITY) * common[:, :, number] + np.sqrt(1.0 - COMMON_VOLATILITY) * own[:, :, number]
+        states = _remember(0.5 ** (1.0 / half_life), news[:, 0], _leveraged(shocks, news[:, 1:]), is_open)
+        logarithm += spread * states - spread * spread
+    return Regime(volatility=np.exp(logarithm), shocks=shocks)
 
 
-def _volatility(
-    begin: NDArray[np.float64], shocks: NDArray[np.float64], news: NDArray[np.float64], is_open: NDArray[np.bool_]
+def _leveraged(shocks: NDArray[np.float64], news: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -LEVERAGE * shocks + float(np.sqrt(1.0 - LEVERAGE**2)) * news
+
+
+def _remember(
+    phi: float, begin: NDArray[np.float64], news: NDArray[np.float64], is_open: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    phi = 0.5 ** (1.0 / HALF_LIFE)
-    step = SPREAD_OF_LOG_VOLATILITY * np.sqrt(1.0 - phi * phi)
-    change = step * (-LEVERAGE * shocks + np.sqrt(1.0 - LEVERAGE**2) * news)
-    states = np.empty_like(shocks)
-    state = SPREAD_OF_LOG_VOLATILITY * begin
-    for day in range(shocks.shape[1]):
+    """Return AR(1) states of unit spread; they stand still on closed days."""
+    states = np.empty_like(news)
+    step = np.sqrt(1.0 - phi * phi)
+    state = begin
+    for day in range(news.shape[1]):
         states[:, day] = state
-        state = np.where(is_open[:, day], phi * state + change[:, day], state)
-    volatility: NDArray[np.float64] = np.exp(states - SPREAD_OF_LOG_VOLATILITY**2)
-    return volatility
+        state = np.where(is_open[:, day], phi * state + step * news[:, day], state)
+    return states
 
 
 def _open_days(symbols: tuple[Symbol, ...], days: tuple[dt.date, ...]) -> NDArray[np.bool_]:
@@ -119,5 +126,5 @@ def _open_days(symbols: tuple[Symbol, ...], days: tuple[dt.date, ...]) -> NDArra
 
 
 def _normals(seed: int, kind: str, name: str, days: int) -> NDArray[np.float64]:
-    """Draw the (1 + days, 2) normals of one class or symbol: where it begins, then shock and change of each day."""
-    return np.random.default_rng(stream(seed, "regime", kind, name)).standard_normal((1 + days, 2))
+    """Draw the normals of one class or symbol, (1 + days, 1 + components): row 0 is where the components begin."""
+    return np.random.default_rng(stream(seed, "regime", kind, name)).standard_normal((1 + days, 1 + len(COMPONENTS)))
