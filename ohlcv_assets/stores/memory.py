@@ -23,6 +23,7 @@ from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.tables import (
     COVERAGE,
     Feed,
+    by_symbol,
     check_bars,
     check_stored,
     conform,
@@ -107,7 +108,7 @@ class MemoryTradeStore:
 
     def counts(self, day: dt.date) -> Mapping[str, int]:
         """Count a day's trades per symbol."""
-        return dict(sorted(Counter(map(str, self._day(day).column("symbol").to_pylist())).items()))
+        return by_symbol(self._day(day))
 
     def counts_by_day(self) -> Mapping[dt.date, int]:
         """Count the trades of every day."""

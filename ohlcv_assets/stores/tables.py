@@ -87,13 +87,28 @@ def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> pa.ChunkedArray
         raise StoreError(f"The column {field.name!r} is {column.type} and cannot be {field.type}.") from error
 
 
+def by_symbol(table: pa.Table) -> Counter[str]:
+    """Count a conforming table's rows by symbol, in the order of names."""
+    whole = table.combine_chunks()
+    if whole.num_rows == 0:
+        return Counter()
+    codes, names = _codes(whole)
+    numbers = np.bincount(codes, minlength=len(names)).tolist()
+    return Counter({name: number for name, number in sorted(zip(names, numbers, strict=True)) if number > 0})
+
+
 def in_order(table: pa.Table) -> pa.Table:
     """Return a conforming table sorted by (symbol, ts), in one chunk."""
-    names = table.column("symbol").cast(pa.string())
-    order = pc.sort_indices(
-        table_of(symbol=names, ts=table.column("ts")), sort_keys=[("symbol", "ascending"), ("ts", "ascending")]
-    )
-    return table.take(order).combine_chunks()
+    whole = table.combine_chunks()
+    if whole.num_rows == 0:
+        return whole
+    codes, names = _codes(whole)
+    ranks = np.argsort(np.argsort(np.array(names, dtype=object)))[codes]
+    ts = nanos(whole.column("ts"))
+    steps = np.diff(ranks)
+    if bool(((steps > 0) | ((steps == 0) & (np.diff(ts) >= 0))).all()):
+        return whole
+    return whole.take(np.lexsort((ts, ranks))).combine_chunks()
 
 
 def latest(trades: pa.Table) -> pa.Table:

@@ -6,6 +6,8 @@ What belongs here: SQL text, with parameters only; names in it come from this mo
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Final
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
@@ -29,8 +31,18 @@ def bar_table(resolution: Resolution) -> str:
     return f"{ALIAS}.bars_{resolution.name}"
 
 
-_TRADES: Final = f"{ALIAS}.trades"
+def month_of(day: dt.date) -> dt.date:
+    """Return the first day of a day's month."""
+    return day.replace(day=1)
+
+
+def trade_table(day: dt.date) -> str:
+    """Return the table of the trades of a day's month."""
+    return f"trades_{day.year:04}_{day.month:02}"
+
+
 _DAYS: Final = f"{ALIAS}.days"
+_MONTHS: Final = f"{ALIAS}.months"
 _TRADE_COLUMNS: Final = (
     "symbol VARCHAR NOT NULL, ts TIMESTAMP_NS NOT NULL, price DOUBLE NOT NULL, amount DOUBLE NOT NULL, "
     "side TINYINT NOT NULL"
@@ -38,7 +50,7 @@ _TRADE_COLUMNS: Final = (
 _DAY_COLUMNS: Final = "day DATE NOT NULL, state VARCHAR NOT NULL, content_hash VARCHAR NOT NULL, rows BIGINT NOT NULL"
 
 CREATE: Final = (
-    f"CREATE TABLE {_TRADES} ({_TRADE_COLUMNS})",
+    f"CREATE TABLE {_MONTHS} (month DATE NOT NULL)",
     f"CREATE TABLE {_DAYS} ({_DAY_COLUMNS})",
     *(f"CREATE TABLE {bar_table(resolution)} ({_BAR_COLUMNS})" for resolution in STORED_RESOLUTIONS),
     f"CREATE TABLE {ALIAS}.layout (version INTEGER NOT NULL)",
@@ -53,39 +65,102 @@ _NS: Final = "epoch_ns(ts)"
 _DAY_NUMBER: Final = f"({_NS} // {DAY} - CAST({_NS} % {DAY} < 0 AS BIGINT))"
 _HOUR: Final = f"({_NS} // {HOUR} - CAST({_NS} % {HOUR} < 0 AS BIGINT)) * {HOUR}"
 
-# --- trades -----------------------------------------------------------------------------------------------------------
+# --- trades: one table a month, named by ``trade_table`` -------------------------------------------------------------
 
-INSERT_TRADES: Final = f"INSERT INTO {_TRADES} SELECT symbol, ts, price, amount, side FROM incoming"
-DELETE_TRADES: Final = f"DELETE FROM {_TRADES} WHERE {_INSIDE}"
-DELETE_KEYS: Final = (
-    f"DELETE FROM {_TRADES} USING incoming WHERE trades.symbol = incoming.symbol AND trades.ts = incoming.ts "
-    "AND trades.ts >= make_timestamp_ns(?) AND trades.ts < make_timestamp_ns(?)"
-)
-COUNTS: Final = f"SELECT symbol, count(*) FROM {_TRADES} WHERE {_INSIDE} GROUP BY symbol ORDER BY symbol"
-COUNTS_BY_DAY: Final = (
-    f"SELECT CAST({_DAY_NUMBER} AS INTEGER) AS number, count(*) FROM {_TRADES} GROUP BY number ORDER BY number"
-)
-CONTENT: Final = (
-    "SELECT symbol, hour, count(*) AS trades, "
-    "sum(price) AS price_sum, min(price) AS price_min, max(price) AS price_max, "
-    "sum(amount) AS amount_sum, min(amount) AS amount_min, max(amount) AS amount_max, "
-    "CAST(sum(side) AS BIGINT) AS side_sum "
-    f"FROM (SELECT *, {_HOUR} AS hour FROM {_TRADES} WHERE {_INSIDE}) "
-    "GROUP BY symbol, hour ORDER BY symbol, hour"
-)
-FETCH: Final = (
-    "SELECT trades.symbol, trades.ts, trades.price, trades.amount, trades.side "
-    f"FROM {_TRADES} SEMI JOIN incoming ON trades.symbol = incoming.symbol AND trades.ts = incoming.ts "
-    "WHERE trades.ts >= make_timestamp_ns(?) AND trades.ts < make_timestamp_ns(?)"
-)
-SYMBOLS: Final = f"SELECT DISTINCT symbol FROM {_TRADES} WHERE {_INSIDE} ORDER BY symbol"
-ROWS_BY_DAY: Final = (
-    f"SELECT CAST({_DAY_NUMBER} AS INTEGER) AS number, count(*) FROM {_TRADES} "
-    f"WHERE symbol = ? AND {_INSIDE} GROUP BY number ORDER BY number"
-)
-PAGE: Final = (
-    f"SELECT symbol, ts, price, amount, side FROM {_TRADES} WHERE symbol = ? AND {_INSIDE} ORDER BY ts LIMIT ?"
-)
+MONTHS: Final = f"SELECT month FROM {_MONTHS} ORDER BY month"
+ADD_MONTH: Final = f"INSERT INTO {_MONTHS} VALUES (?)"
+
+
+def create_month(day: dt.date) -> str:
+    """Make the table of a month."""
+    return f"CREATE TABLE {ALIAS}.{trade_table(day)} ({_TRADE_COLUMNS})"
+
+
+def view(months: Iterable[dt.date]) -> str:
+    """Make the view ``trades`` over all months, for people who look into the file."""
+    # Unqualified, or the view would only work where the file is attached by this name.
+    parts = " UNION ALL ".join(f"SELECT * FROM {trade_table(month)}" for month in months)
+    return f"CREATE OR REPLACE VIEW {ALIAS}.trades AS {parts}"
+
+
+def insert_trades(day: dt.date) -> str:
+    """Insert all of ``incoming`` into a day's month."""
+    return f"INSERT INTO {ALIAS}.{trade_table(day)} SELECT symbol, ts, price, amount, side FROM incoming"
+
+
+def insert_inside(day: dt.date) -> str:
+    """Insert what ``incoming`` has inside a range into a day's month."""
+    return f"{insert_trades(day)} WHERE {_INSIDE}"
+
+
+def delete_trades(day: dt.date) -> str:
+    """Delete a range of trades."""
+    return f"DELETE FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE}"
+
+
+def delete_keys(day: dt.date) -> str:
+    """Delete the trades inside a range that have a (symbol, ts) of ``incoming``."""
+    return (
+        f"DELETE FROM {ALIAS}.{trade_table(day)} AS held USING incoming WHERE held.symbol = incoming.symbol "
+        "AND held.ts = incoming.ts AND held.ts >= make_timestamp_ns(?) AND held.ts < make_timestamp_ns(?)"
+    )
+
+
+def counts(day: dt.date) -> str:
+    """Count a range's trades by symbol."""
+    return f"SELECT symbol, count(*) FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE} GROUP BY symbol ORDER BY symbol"
+
+
+def counts_by_day(day: dt.date) -> str:
+    """Count a month's trades by number of the day."""
+    return (
+        f"SELECT CAST({_DAY_NUMBER} AS INTEGER) AS number, count(*) FROM {ALIAS}.{trade_table(day)} "
+        "GROUP BY number ORDER BY number"
+    )
+
+
+def content(day: dt.date) -> str:
+    """Summarise a range by symbol and hour."""
+    return (
+        "SELECT symbol, hour, count(*) AS trades, "
+        "sum(price) AS price_sum, min(price) AS price_min, max(price) AS price_max, "
+        "sum(amount) AS amount_sum, min(amount) AS amount_min, max(amount) AS amount_max, "
+        "CAST(sum(side) AS BIGINT) AS side_sum "
+        f"FROM (SELECT *, {_HOUR} AS hour FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE}) "
+        "GROUP BY symbol, hour ORDER BY symbol, hour"
+    )
+
+
+def fetch(day: dt.date) -> str:
+    """Read the trades inside a range that have a (symbol, ts) of ``incoming``."""
+    return (
+        "SELECT held.symbol, held.ts, held.price, held.amount, held.side "
+        f"FROM {ALIAS}.{trade_table(day)} AS held "
+        "SEMI JOIN incoming ON held.symbol = incoming.symbol AND held.ts = incoming.ts "
+        "WHERE held.ts >= make_timestamp_ns(?) AND held.ts < make_timestamp_ns(?)"
+    )
+
+
+def symbols(day: dt.date) -> str:
+    """List the symbols of a range."""
+    return f"SELECT DISTINCT symbol FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE}"
+
+
+def rows_by_day(day: dt.date) -> str:
+    """Count a symbol's trades of a range by number of the day."""
+    return (
+        f"SELECT CAST({_DAY_NUMBER} AS INTEGER) AS number, count(*) FROM {ALIAS}.{trade_table(day)} "
+        f"WHERE symbol = ? AND {_INSIDE} GROUP BY number ORDER BY number"
+    )
+
+
+def page(day: dt.date) -> str:
+    """Read a symbol's first trades of a range."""
+    return (
+        f"SELECT symbol, ts, price, amount, side FROM {ALIAS}.{trade_table(day)} WHERE symbol = ? AND {_INSIDE} "
+        "ORDER BY ts LIMIT ?"
+    )
+
 
 # --- records of days --------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from ohlcv_assets.stores.base import DayContent, DayRecord, DayState, LoadReport
 from ohlcv_assets.stores.duckdb import sql
 from ohlcv_assets.stores.duckdb.broker import Broker, Session
 from ohlcv_assets.stores.tables import Feed, clamp, conform, in_order, latest, nanos, table_of, without_zone
-from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of
+from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 
 PAGE_ROWS: Final = 500_000
 """Trades that a scan reads in one session, at most."""
@@ -78,17 +78,14 @@ class DuckDBTradeStore:
         fresh = latest(conform(trades, schema.STORED))
         if fresh.num_rows == 0:
             return 0
-        ts = nanos(fresh.column("ts"))
-        bounds = [int(ts.min()), int(ts.max()) + 1]
-        with (
-            self._broker.session() as session,
-            session.incoming(without_zone(fresh)),
-            session.transaction(),
-        ):
-            session.changed(sql.DELETE_KEYS, bounds)
-            session.changed(sql.INSERT_TRADES)
-            for number in np.unique(ts // DAY).tolist():
-                session.changed(sql.FORGET, [day_of(Nanos(number * DAY))])
+        days = _days_of(fresh)
+        with self._broker.session() as session, session.incoming(without_zone(fresh)), session.transaction():
+            for month in sorted({sql.month_of(day) for day in days}):
+                _ensure(session, month)
+                session.changed(sql.delete_keys(month), _month_bounds(month))
+                session.changed(sql.insert_inside(month), _month_bounds(month))
+            for day in days:
+                session.changed(sql.FORGET, [day])
         return fresh.num_rows
 
     def delete_day(self, day: dt.date) -> int:
@@ -97,7 +94,7 @@ class DuckDBTradeStore:
             return 0
         with self._broker.session() as session, session.transaction():
             session.changed(sql.FORGET, [day])
-            return session.changed(sql.DELETE_TRADES, day_bounds(day))
+            return _delete(session, day)
 
     def day_records(self) -> Mapping[dt.date, DayRecord]:
         """Return the record of every day that has one."""
@@ -119,7 +116,7 @@ class DuckDBTradeStore:
         if not self._broker.exists:
             return {}
         with self._broker.session() as session:
-            rows = session.rows(sql.COUNTS_BY_DAY)
+            rows = [row for month in _months(session) for row in session.rows(sql.counts_by_day(month))]
         return {day_of(Nanos(number * DAY)): count for number, count in rows}
 
     def content(self, day: dt.date) -> pa.Table:
@@ -127,20 +124,20 @@ class DuckDBTradeStore:
         if not self._broker.exists:
             return schema.CONTENT.empty_table()
         with self._broker.session() as session:
-            return conform(session.table(sql.CONTENT, day_bounds(day)), schema.CONTENT)
+            if sql.month_of(day) not in _months(session):
+                return schema.CONTENT.empty_table()
+            return conform(session.table(sql.content(day), _bounds(day)), schema.CONTENT)
 
     def fetch(self, keys: pa.Table) -> pa.Table:
         """Return the trades at exactly these (symbol, ts); reads only the days they are on."""
         if not self._broker.exists or keys.num_rows == 0:
             return schema.STORED.empty_table()
-        ts = nanos(keys.column("ts"))
         wanted = table_of(symbol=keys.column("symbol").cast(pa.string()), ts=keys.column("ts"))
-        found = []
         with self._broker.session() as session, session.incoming(without_zone(wanted)):
-            for number in np.unique(ts // DAY).tolist():
-                bounds = day_bounds(day_of(Nanos(number * DAY)))
-                found.append(conform(session.table(sql.FETCH, bounds), schema.STORED))
-        return in_order(pa.concat_tables(found))
+            months = _months(session)
+            days = [day for day in _days_of(wanted) if sql.month_of(day) in months]
+            found = [conform(session.table(sql.fetch(day), _bounds(day)), schema.STORED) for day in days]
+        return in_order(pa.concat_tables([schema.STORED.empty_table(), *found]))
 
     def scan(self, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the trades with ``start <= ts < end``, sorted by (symbol, ts).
@@ -151,17 +148,18 @@ class DuckDBTradeStore:
         bounds = (clamp(start), clamp(end))
         if not self._broker.exists or bounds[0] >= bounds[1]:
             return
-        if symbols is None:
-            with self._broker.session() as session:
-                symbols = [row[0] for row in session.rows(sql.SYMBOLS, bounds)]
-        for symbol in sorted(set(symbols)):
-            for window in self._windows(symbol, *bounds):
-                yield from self._pages(symbol, *window)
-
-    def _windows(self, symbol: str, start: int, end: int) -> list[tuple[int, int]]:
-        """Split a range between days such that each part holds about a page of the symbol, or one day."""
         with self._broker.session() as session:
-            rows = session.rows(sql.ROWS_BY_DAY, (symbol, start, end))
+            months = [month for month in _months(session) if _overlap(month, bounds) is not None]
+            chosen = set(symbols) if symbols is not None else _symbols(session, months, bounds)
+        for symbol in sorted(chosen):
+            for month in months:
+                for window in self._windows(month, symbol, *bounds):
+                    yield from self._pages(month, symbol, *window)
+
+    def _windows(self, month: dt.date, symbol: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Split a month between days such that each part holds about a page of the symbol, or one day."""
+        with self._broker.session() as session:
+            rows = session.rows(sql.rows_by_day(month), (symbol, start, end))
         windows: list[tuple[int, int]] = []
         held = PAGE_ROWS
         for number, count in rows:
@@ -174,20 +172,73 @@ class DuckDBTradeStore:
                 held += count
         return windows
 
-    def _pages(self, symbol: str, start: int, end: int) -> Iterator[pa.RecordBatch]:
+    def _pages(self, month: dt.date, symbol: str, start: int, end: int) -> Iterator[pa.RecordBatch]:
         """Read a window page by page, each beginning after the last instant of the one before."""
         while True:
             with self._broker.session() as session:
-                page = conform(session.table(sql.PAGE, (symbol, start, end, PAGE_ROWS)), schema.STORED)
+                page = conform(session.table(sql.page(month), (symbol, start, end, PAGE_ROWS)), schema.STORED)
             yield from page.to_batches()
             if page.num_rows < PAGE_ROWS:
                 return
             start = int(nanos(page.column("ts"))[-1]) + 1
 
 
+def _months(session: Session) -> list[dt.date]:
+    """Return the months that have a table, in order."""
+    return [row[0] for row in session.rows(sql.MONTHS)]
+
+
+def _ensure(session: Session, day: dt.date) -> None:
+    """Make the table of a day's month where there is none yet, and the view over all of them."""
+    months, month = _months(session), sql.month_of(day)
+    if month in months:
+        return
+    session.rows(sql.create_month(month))
+    session.changed(sql.ADD_MONTH, [month])
+    session.rows(sql.view(sorted([*months, month])))
+
+
+def _bounds(day: dt.date) -> tuple[int, int]:
+    """Return a day as ``[start, end)``."""
+    start, end = day_bounds(day)
+    return clamp(start), clamp(end)
+
+
+def _month_bounds(month: dt.date) -> tuple[int, int]:
+    """Return a month as ``[start, end)``."""
+    following = sql.month_of(month + dt.timedelta(days=31))
+    return clamp(day_start(month)), clamp(day_start(following))
+
+
+def _overlap(month: dt.date, bounds: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the part of a range that lies in a month, or None."""
+    first, stop = _month_bounds(month)
+    inside = max(first, bounds[0]), min(stop, bounds[1])
+    return inside if inside[0] < inside[1] else None
+
+
+def _symbols(session: Session, months: list[dt.date], bounds: tuple[int, int]) -> set[str]:
+    """Return the symbols that have a trade in a range."""
+    return {row[0] for month in months for row in session.rows(sql.symbols(month), bounds)}
+
+
+def _days_of(table: pa.Table) -> list[dt.date]:
+    """Return the UTC days that a table's instants fall on, in order."""
+    return [day_of(Nanos(number * DAY)) for number in np.unique(nanos(table.column("ts")) // DAY).tolist()]
+
+
 def _counts(session: Session, day: dt.date) -> Counter[str]:
     """Count a day's trades per symbol."""
-    return Counter(dict(session.rows(sql.COUNTS, day_bounds(day))))
+    if sql.month_of(day) not in _months(session):
+        return Counter()
+    return Counter(dict(session.rows(sql.counts(day), _bounds(day))))
+
+
+def _delete(session: Session, day: dt.date) -> int:
+    """Delete a day's trades and return how many there were."""
+    if sql.month_of(day) not in _months(session):
+        return 0
+    return session.changed(sql.delete_trades(day), _bounds(day))
 
 
 def _record(session: Session, day: dt.date) -> DayRecord | None:
@@ -201,8 +252,9 @@ def _replace(session: Session, content: DayContent, feed: Feed) -> int:
     try:
         with session.transaction():
             _clear(session, content.day)
+            _ensure(session, content.day)
             with session.incoming(feed.reader()):
-                session.changed(sql.INSERT_TRADES)
+                session.changed(sql.insert_trades(content.day))
             _require(content, _counts(session, content.day))
             _mark(session, content, "clean")
     except StoreMismatchError:
@@ -218,7 +270,7 @@ def _replace(session: Session, content: DayContent, feed: Feed) -> int:
 
 def _clear(session: Session, day: dt.date) -> None:
     """Delete a day's trades and prove that none is left."""
-    session.changed(sql.DELETE_TRADES, day_bounds(day))
+    _delete(session, day)
     left = _counts(session, day)
     if left:
         raise StoreMismatchError(f"{left.total()} trades of {day} were still there after all of them were deleted.")
