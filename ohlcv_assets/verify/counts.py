@@ -62,7 +62,8 @@ def _counts(check: str, source: str, place: str, expected: Mapping[str, int], fo
         name, promised, held = wrong[0]
         summary = (
             f"{place.capitalize()} has {totals[1]:,} trades where {source} has {totals[0]:,}; {len(wrong)} of "
-            f"{len(names)} symbols differ, the first is {name}: expected {promised:,}, found {held:,}."
+            f"{len(names)} symbols differ{'s' if len(wrong) == 1 else ''}, the first is {name}: "
+            f"expected {promised:,}, found {held:,}."
         )
     rows: list[Mapping[str, Scalar]] = [
         {"symbol": name, "expected": promised, "found": held, "difference": held - promised}

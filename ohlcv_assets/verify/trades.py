@@ -88,8 +88,8 @@ def schema_and_invariants(
         rules = ", ".join(f"{rule} {number:,}" for rule, number in findings.by_rule.items())
         one = findings.rows[0]
         summary = (
-            f"{total:,} broken rules in {rows:,} trades of {day} ({rules}); first: {one['symbol']} {one['time']}, "
-            f"{one['value']} is not {one['rule']}."
+            f"{total:,} broken rule{'s' if total > 1 else ''} in {rows:,} trades of {day} ({rules}); first: "
+            f"{one['symbol']} {one['time']} breaks '{one['rule']}' with {one['value']}."
         )
     found: dict[str, Scalar] = {"rows": rows, "broken_rules": total, **findings.by_rule}
     expected: dict[str, Scalar] = {"rows": rows, "broken_rules": 0}

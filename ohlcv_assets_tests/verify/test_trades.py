@@ -119,8 +119,8 @@ def test_ids() -> None:
     assert not schema_and_invariants(with_ids(-1, 0, 1, 3, 4), UNIVERSE, DAY_ONE).passed
     gap = schema_and_invariants(with_ids(7, 8, 10, 3, 4), UNIVERSE, DAY_ONE)
     assert gap.summary == (
-        "1 broken rules in 5 trades of 2024-03-15 (one more than the id before 1); first: COIN "
-        "2024-03-15T23:59:59.999999999Z, trade_id 10 is not one more than the id before."
+        "1 broken rule in 5 trades of 2024-03-15 (one more than the id before 1); first: COIN "
+        "2024-03-15T23:59:59.999999999Z breaks 'one more than the id before' with trade_id 10."
     )
 
 
