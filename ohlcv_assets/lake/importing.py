@@ -257,4 +257,3 @@ def _batch(name: str, arranged: Arranged, first_id: int) -> pa.RecordBatch:
         ],
         schema=TRADES,
     )
-

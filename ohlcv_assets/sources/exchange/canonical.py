@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import polars as pl
@@ -87,6 +87,8 @@ class Layout:
         The same; None where the format has none.
     file_symbol
         The symbol as the file's name tells it, for formats without a column.
+    separator
+        What stands between the fields of a CSV file.
     """
 
     format: str
@@ -100,7 +102,6 @@ class Layout:
     symbol: pl.Expr | None = None
     file_symbol: str | None = None
     separator: str = ","
-    quoted: bool = field(default=True)
 
 
 def is_number(text: str) -> bool:

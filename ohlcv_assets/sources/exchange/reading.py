@@ -170,7 +170,7 @@ def _symbol(layout: Layout, symbol: str | None) -> pl.Expr:
 def _judged(frame: pl.DataFrame, text: TextRows, where: str) -> Rows:
     """Part the rows that can be read from those that cannot."""
     sound = {
-        "symbol": pl.col("symbol").is_not_null() & ~pl.col("symbol").str.contains(r"[\p{Cc}]"),
+        "symbol": pl.col("symbol").is_not_null() & ~pl.col("symbol").str.contains(r"[\p{Cc}\x{FFFD}]"),
         "ts": pl.col("ts").is_between(0, _MOST_NANOS),
         "price": _positive("price"),
         "amount": _positive("amount"),

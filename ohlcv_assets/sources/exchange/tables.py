@@ -47,11 +47,12 @@ def csv_rows(blocks: Iterator[Block], layout: Layout, where: str) -> Iterator[Te
 
 def _csv(data: bytes, line: int, layout: Layout, where: str) -> TextRows:
     wrong: list[tuple[int, str]] = []
+    unclosed: list[int] = []
 
     def note(row: pc.InvalidRow) -> Literal["skip"]:
         at = line + (row.number or 1) - 1
         if "\n" in row.text:
-            raise ImportFileError(f"{where}, line {at}: a quotation mark is not closed.")
+            unclosed.append(at)
         wrong.append((at, f"{row.actual_columns} fields instead of {row.expected_columns}"))
         return "skip"
 
@@ -62,6 +63,8 @@ def _csv(data: bytes, line: int, layout: Layout, where: str) -> TextRows:
         parse_options=pc.ParseOptions(delimiter=layout.separator, invalid_row_handler=note, ignore_empty_lines=False),
         convert_options=pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
     )
+    if unclosed:
+        raise ImportFileError(f"{where}, line {unclosed[0]}: a quotation mark is not closed.")
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     if table.num_rows + len(wrong) != lines:
         raise ImportFileError(f"{where}: a quoted field after line {line} spans several lines; write one row a line.")
