@@ -10,7 +10,7 @@ the column's values of the whole day as raw little-endian bytes.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pyarrow as pa
 
@@ -47,8 +47,7 @@ class ContentHash:
 
 def _raw(values: pa.Array[Any]) -> memoryview:  # Any: a column of any fixed width
     """Return the values of a fixed-width column without nulls as bytes, uncopied."""
-    width = values.type.bit_width // 8
-    buffer = values.buffers()[1]
-    if buffer is None:
+    if len(values) == 0:  # then there may be no buffer at all
         return memoryview(b"")
-    return memoryview(buffer)[values.offset * width : (values.offset + len(values)) * width]
+    width = values.type.bit_width // 8
+    return memoryview(cast("pa.Buffer", values.buffers()[1]))[values.offset * width : (values.offset + len(values)) * width]

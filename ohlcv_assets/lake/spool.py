@@ -62,18 +62,15 @@ class Spool:
             return
         dated = rows.with_columns((pl.col("ts") // DAY).alias("_day"))
         parts = dated.partition_by("_day", "symbol", maintain_order=True, include_key=True)
-        with pa.OSFile(str(self._path(self._files)), "wb") as sink:
-            writer = None
+        schema = parts[0].drop("_day").to_arrow().schema
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        path = str(self._path(self._files))
+        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
             for at, part in enumerate(parts):
                 symbol, day = part["symbol"][0], day_of(Nanos(part["ts"][0]))
                 self.facts[symbol].take(part)
                 self._index[day][symbol].append((self._files, at))
-                table = part.drop("_day").to_arrow().combine_chunks()
-                if writer is None:
-                    writer = pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
-                writer.write_table(table)
-            if writer is not None:
-                writer.close()
+                writer.write_table(part.drop("_day").to_arrow().combine_chunks())
         self._files += 1
 
     def days(self) -> tuple[dt.date, ...]:

@@ -59,8 +59,13 @@ def start(lake: Lake, trades: pa.Table, folder: Path, mode: str) -> subprocess.P
     source = folder / "trades.arrow"
     with pa.ipc.new_file(str(source), trades.schema) as sink:
         sink.write_table(trades)
+    # A killed process would leave broken coverage data behind.
+    unmeasured = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
     return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(lake.root), str(source), mode], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(lake.root), str(source), mode],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=unmeasured,
     )
 
 
