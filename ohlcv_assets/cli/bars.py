@@ -6,6 +6,8 @@ drawing (``candles``).
 
 from __future__ import annotations
 
+import datetime as dt
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,6 +15,7 @@ import typer
 from ohlcv_assets.cli.context import request_of
 from ohlcv_assets.cli.output import console, remark, unicode_out
 from ohlcv_assets.cli.trades import End, Json, Limit, Output, Start
+from ohlcv_assets.errors import LakeError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +78,6 @@ def bars(
 def days_without_bars(project: Project, symbol: str, resolution: str, first: Nanos, last: Nanos) -> list[str]:
     """Return the days of a range on which a symbol trades but of which the store has no bars."""
     from ohlcv_assets.bars.resolutions import RESOLUTIONS
-    from ohlcv_assets.market.calendars import session_on
     from ohlcv_assets.units import Nanos, day_of, days_between
 
     stored = RESOLUTIONS[resolution]
@@ -85,10 +87,14 @@ def days_without_bars(project: Project, symbol: str, resolution: str, first: Nan
     rows = zip(coverage.column("day").to_pylist(), coverage.column("symbol").to_pylist(), strict=True)
     there = {day for day, name in rows if name == symbol}
     asked = days_between(day_of(first), day_of(Nanos(last - 1)))
-    calendar = project.dataset.universe.symbol(symbol).calendar
-    # The calendar first: it is at hand, while planning a year takes a second and is rarely needed.
-    absent = [day for day in asked if day not in there and session_on(calendar, day) is not None]
-    return [str(day) for day in absent if project.source.counts(day).get(symbol, 0) > 0]
+    return [str(day) for day in asked if day not in there and _trades_on(project, symbol, day)]
+
+
+def _trades_on(project: Project, symbol: str, day: dt.date) -> bool:
+    """Return whether a symbol trades on a day: by its file where there is one, for planning a year takes seconds."""
+    with suppress(LakeError):
+        return project.lake.inspect(day).counts.get(symbol, 0) > 0
+    return project.source.counts(day).get(symbol, 0) > 0
 
 
 def chart(reader: Reader, symbol: Symbol, resolution: str, first: Nanos, last: Nanos) -> None:

@@ -1,6 +1,6 @@
 """`ohlcv status`: what is there, what is missing, what failed and why.
 
-What belongs here: the summary and its three forms. What does not: how a day stands (``standing``), repairing
+What belongs here: the summary and its forms. What does not: looking (``pipeline.status``), history and its repair
 (``orchestration``).
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -18,11 +19,36 @@ from ohlcv_assets.cli.output import compact, number, remark, show, show_json, si
 from ohlcv_assets.cli.ranges import days_asked
 
 if TYPE_CHECKING:
-    from ohlcv_assets.cli.standing import Standing
+    from ohlcv_assets.pipeline.status import DayStatus
     from ohlcv_assets.project import Project
 
+State = Literal["complete", "partial", "missing", "failed"]
 _LISTED: Final = 31
-_STYLES: Final = {"complete": "green", "partial": "yellow", "missing": "dim", "failed": "red"}
+_STYLES: Final[Mapping[State, str]] = {"complete": "green", "partial": "yellow", "missing": "dim", "failed": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is there of a day, and why it is not all there where that is known."""
+
+    there: DayStatus
+    failure: str | None
+
+    @property
+    def state(self) -> State:
+        """In one word."""
+        if self.there.complete:
+            return "complete"
+        if self.reason is not None:
+            return "failed"
+        return "missing" if self.there.file == "missing" and self.there.store == "missing" else "partial"
+
+    @property
+    def reason(self) -> str | None:
+        """What is wrong with the file, or why the last run failed."""
+        if self.there.file not in {"present", "missing"}:
+            return self.there.problem
+        return self.failure
 
 
 def status(
@@ -36,100 +62,88 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show what is there, what is missing, and what failed and why."""
-    from ohlcv_assets.cli.standing import standings
     from ohlcv_assets.orchestration.history import failed_days, repair_dead_runs
+    from ohlcv_assets.pipeline.status import status_of
 
     project = request_of(ctx).project()
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
     repaired = repair_dead_runs(project) if repair else ()
-    found = standings(project, days, failed_days(project))
+    failures = failed_days(project)
+    found = [Standing(there, failures.get(there.day)) for there in status_of(project, days)]
     if as_json:
-        show_json(_document(project, found, repaired, listed=True))
+        show_json(_document(project, found, repaired))
         return
     _show_summary(project, found)
-    if len(days) <= _LISTED:
-        _show_days(found)
-    else:
-        _show_months(found)
+    (_show_days if len(days) <= _LISTED else _show_months)(found)
     _show_problems(found)
     if repair:
-        show(f"{len(repaired)} runs of processes that are gone were reported failed.")
-    unfinished = [standing for standing in found if standing.state != "complete"]
+        show(f"Runs of processes that are gone, now reported failed: {len(repaired)}.")
+    unfinished = [standing.there.day for standing in found if standing.state != "complete"]
     if unfinished:
-        first, last = unfinished[0].day, unfinished[-1].day
-        remark(f"`ohlcv backfill --from {first} --to {last}` makes what is missing.")
+        remark(f"`ohlcv backfill --from {unfinished[0]} --to {unfinished[-1]}` makes what is missing.")
 
 
-def _document(
-    project: Project, found: Sequence[Standing], repaired: Sequence[str], *, listed: bool
-) -> Mapping[str, object]:
+def _document(project: Project, found: Sequence[Standing], repaired: Sequence[str]) -> Mapping[str, object]:
     states = Counter(standing.state for standing in found)
-    days = [
-        {
-            "day": standing.day,
-            "state": standing.state,
-            "file_trades": standing.rows,
-            "file_bytes": standing.size,
-            "stored_trades": standing.stored,
-            "stored_clean": standing.clean and standing.current,
-            "bars": standing.bars,
-            "problem": standing.problem,
-        }
-        for standing in found
-    ]
     return {
         "dataset": project.dataset.name,
         "store": project.trade_store.name,
-        "first": found[0].day,
-        "last": found[-1].day,
+        "first": found[0].there.day,
+        "last": found[-1].there.day,
         "states": {state: states[state] for state in _STYLES},
-        "file_trades": sum(standing.rows or 0 for standing in found),
-        "file_bytes": sum(standing.size or 0 for standing in found),
-        "stored_trades": sum(standing.stored or 0 for standing in found),
+        "trades_planned": sum(standing.there.planned for standing in found),
+        "trades_filed": sum(standing.there.filed for standing in found),
+        "trades_stored": sum(standing.there.stored for standing in found),
+        "file_bytes": sum(standing.there.file_bytes for standing in found),
         "repaired_runs": list(repaired),
-        "days": days if listed else [],
+        "days": [{**asdict(standing.there), "state": standing.state, "reason": standing.reason} for standing in found],
     }
 
 
 def _show_summary(project: Project, found: Sequence[Standing]) -> None:
-    document = _document(project, found, (), listed=False)
     states = Counter(standing.state for standing in found)
     said = ", ".join(f"{states[state]} {state}" for state in _STYLES if states[state] > 0)
+    filed, stored, planned, used = (
+        sum(getattr(standing.there, name) for standing in found)
+        for name in ("filed", "stored", "planned", "file_bytes")
+    )
     show(
-        f"Dataset {project.dataset.name} in {project.trade_store.name}, {found[0].day} to {found[-1].day}: {said} of "
-        f"{len(found)} days; {number(_int(document['file_trades']))} trades in files "
-        f"({size(_int(document['file_bytes']))}), {number(_int(document['stored_trades']))} in the store."
+        f"Dataset {project.dataset.name} in {project.trade_store.name}, {found[0].there.day} to {found[-1].there.day}: "
+        f"{said} of {len(found)} days. Of {number(planned)} trades {number(filed)} are in files ({size(used)}) and "
+        f"{number(stored)} in the store."
     )
 
 
 def _show_days(found: Sequence[Standing]) -> None:
-    names = list(found[0].bars)
-    made = table(None, ("day", "", "state", "file", "size", "stored", *names), right=("file", "size", "stored", *names))
+    names = list(found[0].there.bars)
+    figures = ("planned", "file", "size", "stored", *names)
+    made = table(None, ("day", "", "state", *figures), right=figures)
     for standing in found:
-        style = _STYLES[standing.state]
+        there = standing.there
         made.add_row(
-            str(standing.day),
-            f"{standing.day:%a}",
-            f"[{style}]{standing.state}[/]",
-            "" if standing.rows is None else number(standing.rows),
-            "" if standing.size is None else size(standing.size),
-            "" if standing.stored is None else number(standing.stored),
-            *(number(count) if count > 0 else "" for count in standing.bars.values()),
+            str(there.day),
+            f"{there.day:%a}",
+            f"[{_STYLES[standing.state]}]{standing.state}[/]",
+            number(there.planned),
+            *(number(there.filed), size(there.file_bytes)) if there.file != "missing" else ("", ""),
+            number(there.stored) if there.store != "missing" else "",
+            *(number(bars.bars) if bars.bars > 0 else "" for bars in there.bars.values()),
         )
     show(made)
 
 
 def _show_months(found: Sequence[Standing]) -> None:
-    figures = ("complete", "partial", "missing", "failed", "trades", "size")
+    figures = (*_STYLES, "planned", "stored", "file size")
     made = table(None, ("month", *figures), right=figures)
-    for month in sorted({_month(standing.day) for standing in found}):
-        rows = [standing for standing in found if _month(standing.day) == month]
+    for month in sorted({_month(standing.there.day) for standing in found}):
+        rows = [standing for standing in found if _month(standing.there.day) == month]
         states = Counter(standing.state for standing in rows)
         made.add_row(
             month,
             *(f"[{style}]{states[state]}[/]" if states[state] > 0 else "" for state, style in _STYLES.items()),
-            compact(sum(standing.stored or 0 for standing in rows)),
-            size(sum(standing.size or 0 for standing in rows)),
+            compact(sum(standing.there.planned for standing in rows)),
+            compact(sum(standing.there.stored for standing in rows)),
+            size(sum(standing.there.file_bytes for standing in rows)),
         )
     show(made)
 
@@ -137,14 +151,10 @@ def _show_months(found: Sequence[Standing]) -> None:
 def _show_problems(found: Sequence[Standing]) -> None:
     failed = [standing for standing in found if standing.state == "failed"]
     for standing in failed[:_LISTED]:
-        show(f"{standing.day}: {standing.problem}")
+        show(f"{standing.there.day}: {standing.reason}")
     if len(failed) > _LISTED:
-        show(f"... and {len(failed) - _LISTED} more days that failed; --from and --to narrow this down.")
+        show(f"... and {len(failed) - _LISTED} more days; --from and --to narrow this down.")
 
 
 def _month(day: dt.date) -> str:
     return f"{day:%Y-%m}"
-
-
-def _int(value: object) -> int:
-    return int(str(value))

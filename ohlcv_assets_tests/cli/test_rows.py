@@ -16,7 +16,7 @@ from ohlcv_assets.bars.resolutions import BARS
 from ohlcv_assets.cli.export import Format, Rows, export
 from ohlcv_assets.errors import UserError
 from ohlcv_assets.market.schema import TRADES
-from ohlcv_assets_tests.cli.conftest import Ohlcv
+from ohlcv_assets_tests.commands import Ohlcv
 
 pytestmark = pytest.mark.integration
 
