@@ -22,10 +22,14 @@ MOST_LINEAR: Final = 0.04
 market leaves no linear memory to trade on (Cont 2001, fact 1), and a year of one symbol is too short to average out
 what chance and heavy tails would leave of it. Where no draw is, the one that comes closest is kept."""
 
-SLOW: Final = (0.5 ** (1.0 / 180.0), 0.33)
+SLOW: Final = (0.5 ** (1.0 / 200.0), 0.35)
 FAST: Final = (0.5 ** (1.0 / 12.0), 0.28)
 """Persistence per minute (half-lives of three hours and of twelve minutes) and stationary spread of the two components
 of log-volatility within a day: volatility remembers on several scales at once (Cont 2001, facts 6 and 8)."""
+MOST_MOOD: Final = 1.8
+"""Log-volatility's deviation bends towards this bound: a single hour is never hundreds of times a usual one."""
+MOOD_CENTRE: Final = 0.19
+"""Subtracted so that the mean square of the factor on volatility is one; measured, for it has no closed form."""
 MINUTE_LEVERAGE: Final = 0.40
 """Weight of the negated shock of a minute in the next change of log-volatility."""
 COMMON_MOOD: Final = 0.5
@@ -73,6 +77,8 @@ def volatile_path(
     flips: NDArray[np.int8],
     begin: NDArray[np.float64],
     share: float,
+    jump: float,
+    jump_minute: int,
     bounce: float,
     levels: NDArray[np.float64],
     mood: NDArray[np.float64],
@@ -97,6 +103,9 @@ def volatile_path(
         Shape (2,): normals of where the two components start.
     share
         The market's share of a shock's variance.
+    jump, jump_minute
+        Part of ``last - first`` that happens at once, and after how many minutes; never the last, whose end is the close
+        that the next session starts from.
     bounce
         What spread and grid will take from the autocorrelation of block returns at lag one.
     levels, mood
@@ -106,14 +115,16 @@ def volatile_path(
     least, best = np.inf, 0
     for turn in range(len(flips)):
         _unpinned(usual, market, own, tails, flips[turn], begin, share, returns, sigma, mood)
-        bridge(first, last, returns, sigma, levels)
+        bridge(first, last - jump, returns, sigma, levels)
+        levels[jump_minute:] += jump
         memory = abs(linear_memory(levels) - bounce)
         if memory < MOST_LINEAR:
             return
         if memory < least:
             least, best = memory, turn
     _unpinned(usual, market, own, tails, flips[best], begin, share, returns, sigma, mood)
-    bridge(first, last, returns, sigma, levels)
+    bridge(first, last - jump, returns, sigma, levels)
+    levels[jump_minute:] += jump
 
 
 @compiled
@@ -131,14 +142,13 @@ def _unpinned(
 ) -> None:
     """Write returns, their standard deviations and the mood of one draw, not yet pinned to the close."""
     slow_step, fast_step = SLOW[1] * np.sqrt(1.0 - SLOW[0] ** 2), FAST[1] * np.sqrt(1.0 - FAST[0] ** 2)
-    centre = SLOW[1] ** 2 + FAST[1] ** 2
     plain, common, apart = np.sqrt(1.0 - MINUTE_LEVERAGE**2), np.sqrt(share), np.sqrt(1.0 - share)
     together, alone = plain * np.sqrt(COMMON_MOOD), plain * np.sqrt(1.0 - COMMON_MOOD)
     slow, fast = SLOW[1] * begin[0], FAST[1] * begin[1]
     for minute in range(len(usual)):
         turned = 1.0 - 2.0 * flips[minute // BLOCK]
         shock = common * market[0, minute] + apart * turned * own[0, minute]
-        mood[minute] = slow + fast - centre
+        mood[minute] = (slow + fast) / np.sqrt(1.0 + ((slow + fast) / MOST_MOOD) ** 2) - MOOD_CENTRE
         sigma[minute] = usual[minute] * np.exp(mood[minute])
         returns[minute] = sigma[minute] * tails[minute] * shock
         news = together * market[1, minute] - MINUTE_LEVERAGE * shock

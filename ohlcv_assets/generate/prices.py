@@ -131,11 +131,9 @@ class StochasticVolatility:
         market = market_minutes(task.seed, symbol.asset_class, task.day, minutes)
         begin = rng.standard_normal(2)
         volatile_path(
-            task.first, task.last - task.jump, usual, market, own, tails, flips, begin,
-            MARKET_SHARE[symbol.asset_class], task.bounce, levels, mood,
+            task.first, task.last, usual, market, own, tails, flips, begin,
+            MARKET_SHARE[symbol.asset_class], task.jump, int(rng.integers(1, max(minutes, 2))), task.bounce, levels, mood,
         )  # fmt: skip
-        if task.jump != 0.0:
-            levels[int(rng.integers(1, minutes)) if minutes > 1 else minutes :] += task.jump
         return MinutePath(levels, usual * np.exp(mood), mood)
 
 

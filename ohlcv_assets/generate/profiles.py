@@ -19,8 +19,8 @@ CLOSING: Final = (1.5, 18.0)
 """Extra activity of New York at the open and at the close, and minutes over which it falls by 1/e: the U shape of
 Wood, McInish and Ord (1985) and Admati and Pfleiderer (1988), steeper towards the closing auction."""
 
-OPENING_VOLATILITY: Final = (1.5, 30.0)
-CLOSING_VOLATILITY: Final = (0.40, 25.0)
+OPENING_VOLATILITY: Final = (1.2, 30.0)
+CLOSING_VOLATILITY: Final = (0.30, 25.0)
 """The same for the standard deviation of returns: high at the open, little raised at the close."""
 
 CRYPTO_HOURS: Final = (

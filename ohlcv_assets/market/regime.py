@@ -5,7 +5,7 @@ seed. What does not: prices, intraday shapes and trades (``generate``).
 
 Model, per symbol of a class, on open days only::
 
-    shock[t]   = sqrt(rho) market[t] + sqrt(1 - rho) own[t]
+    shock[t]   = bent(sqrt(rho) market[t] + sqrt(1 - rho) own[t])
     news[t]    = -lam shock[t] + sqrt(1 - lam^2) (sqrt(c) u[t] + sqrt(1 - c) v[t])
     x_i[t + 1] = phi_i x_i[t] + s_i sqrt(1 - phi_i^2) news_i[t]        for i = months, days
     volatility = exp(x_1 + x_2 - s_1^2 - s_2^2)
@@ -34,6 +34,10 @@ its memory is close to a long one (Cont 2001, fact 8), and a few components of d
 (Corsi 2009). Daily returns get an excess kurtosis of about one."""
 LEVERAGE: Final = 0.55
 """Weight ``lam`` of the (negated) return shock in the next change of log-volatility (Cont 2001, fact 9)."""
+MOST_SHOCK: Final = 3.5
+"""Bound that shocks bend towards: divided by their volatility, daily returns have tails no heavier than normal ones
+(Andersen, Bollerslev, Diebold and Ebens 2001); what is heavy about them comes from the volatility."""
+_BENT_SCALE: Final = 1.103705
 COMMON_VOLATILITY: Final = 0.5
 """Share ``c`` of a class in the remaining change of log-volatility."""
 MARKET_SHARE: Final[dict[AssetClass, float]] = {"stock": 0.36, "crypto": 0.60, "other": 0.30}
@@ -91,13 +95,19 @@ def regime(universe: Universe, days: tuple[dt.date, ...], seed: int) -> Regime:
     rho = np.array([[MARKET_SHARE[symbol.asset_class]] for symbol in symbols])
     is_open = _open_days(symbols, days)
     together = np.sqrt(rho) * common[:, 1:, 0] + np.sqrt(1.0 - rho) * own[:, 1:, 0]
-    shocks = np.where(is_open, together, 0.0)
+    shocks = np.where(is_open, _bent(together), 0.0)
     logarithm = np.zeros_like(shocks)
     for number, (half_life, spread) in enumerate(COMPONENTS, start=1):
         news = np.sqrt(COMMON_VOLATILITY) * common[:, :, number] + np.sqrt(1.0 - COMMON_VOLATILITY) * own[:, :, number]
         states = _remember(0.5 ** (1.0 / half_life), news[:, 0], _leveraged(shocks, news[:, 1:]), is_open)
         logarithm += spread * states - spread * spread
     return Regime(volatility=np.exp(logarithm), shocks=shocks)
+
+
+def _bent(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bend normals towards a bound and bring them back to unit variance."""
+    bent: NDArray[np.float64] = _BENT_SCALE * normals / np.sqrt(1.0 + (normals / MOST_SHOCK) ** 2)
+    return bent
 
 
 def _leveraged(shocks: NDArray[np.float64], news: NDArray[np.float64]) -> NDArray[np.float64]:
