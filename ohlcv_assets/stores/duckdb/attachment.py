@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,7 @@ class Attachment:
             "autoload_known_extensions": False,
         }
         self._changed = threading.Condition()
+        self._writer = threading.RLock()
         self._inside: dict[int, int] = {}
         self._turning = False
         self._broken = False
@@ -102,6 +104,16 @@ class Attachment:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Return a further connection to the instance that the file is attached to."""
         return self._running().cursor()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let one thread at a time write: DuckDB refuses the second of two that change the same table's rows."""
+        if not self._writer.acquire(timeout=self._lock.patience):
+            raise self._lock.busy("another thread of this process")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def close(self) -> None:
         """Throw the idle instance away."""

@@ -68,5 +68,5 @@ class DuckDBBarStore:
         check_stored(resolution)
         if not self._broker.exists:
             return 0
-        with self._broker.session() as session:
+        with self._broker.session() as session, session.transaction():
             return session.changed(sql.delete_bars(resolution), day_bounds(day))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -40,8 +40,9 @@ class Session:
         Seconds this session waited for the store.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, waited: float) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, attachment: Attachment, waited: float) -> None:
         self._connection = connection
+        self._attachment = attachment
         self.waited = waited
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
@@ -68,21 +69,20 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all statements within take effect together, or none."""
-        self._connection.begin()
-        try:
-            yield
-        except BaseException:
-            self._undo()
-            raise
-        self._connection.commit()
+        """Make all statements within take effect together, or none; one thread of the process at a time."""
+        with self._attachment.writing():
+            self._connection.begin()
+            try:
+                yield
+            except BaseException:
+                self._undo()
+                raise
+            self._connection.commit()
 
     def _undo(self) -> None:
-        try:
+        # A statement that failed for good has ended the transaction itself; what it raised is what counts.
+        with suppress(duckdb.Error):
             self._connection.rollback()
-        except duckdb.Error:
-            # A statement that failed for good has ended the transaction itself; what it raised is what counts.
-            return
 
 
 class Broker:
@@ -139,7 +139,7 @@ class Broker:
             try:
                 connection = attachment.connection()
                 try:
-                    yield Session(connection, waited)
+                    yield Session(connection, attachment, waited)
                 finally:
                     connection.close()
             except duckdb.Error as error:
