@@ -7,6 +7,7 @@ holds what. Instants are read as decimal text, digit by digit: never through flo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Literal
 
 import polars as pl
@@ -18,6 +19,7 @@ _SECOND_DIGITS: Final = 11
 _MILLI_DIGITS: Final = 14
 _MICRO_DIGITS: Final = 17
 _MOST: Final = 2**63 - 1
+_NOTHING: Final = "\0"
 _NUMBER: Final = r"^\+?[0-9]+(\.[0-9]*)?$"
 _ISO: Final = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
@@ -47,11 +49,57 @@ def instant(column: str, unit: TimeUnit) -> pl.Expr:
         ``"auto"`` takes ISO 8601 for what it is, and numbers by their size: below 1e11 seconds, 1e14 milliseconds,
         1e17 microseconds, else nanoseconds. Digits beyond the nanosecond are cut off.
     """
-    if unit == "iso":
-        return _iso(text(column))
+    return text(column).map_batches(partial(_instants, unit=unit), return_dtype=pl.Int64)
+
+
+def _instants(value: pl.Series, unit: TimeUnit) -> pl.Series:
+    """Read instants: whole numbers, the common case, at once, anything else with care."""
+    if unit != "iso":
+        whole = value.cast(pl.Int64, strict=False)
+        if whole.null_count() == value.null_count():
+            number = pl.col(value.name)
+            return whole.to_frame().select(_times_power(number, unit, _digits_of(number))).to_series()
+    return value.to_frame().select(_careful(pl.col(value.name), unit)).to_series()
+
+
+def _times_power(whole: pl.Expr, unit: TimeUnit, digits: pl.Expr) -> pl.Expr:
     if unit != "auto":
-        return _scaled(text(column), _POWER[unit])
-    value = text(column)
+        return _within(whole, _POWER[unit])
+    return (
+        pl.when(digits <= _SECOND_DIGITS)
+        .then(_within(whole, 9))
+        .when(digits <= _MILLI_DIGITS)
+        .then(_within(whole, 6))
+        .when(digits <= _MICRO_DIGITS)
+        .then(_within(whole, 3))
+        .otherwise(_within(whole, 0))
+    )
+
+
+def _digits_of(whole: pl.Expr) -> pl.Expr:
+    """Return the class of size of whole numbers, as the most digits of that class."""
+    return (
+        pl.when(whole < 10**_SECOND_DIGITS)
+        .then(_SECOND_DIGITS)
+        .when(whole < 10**_MILLI_DIGITS)
+        .then(_MILLI_DIGITS)
+        .when(whole < 10**_MICRO_DIGITS)
+        .then(_MICRO_DIGITS)
+        .otherwise(_MICRO_DIGITS + 1)
+    )
+
+
+def _within(whole: pl.Expr, power: int) -> pl.Expr:
+    """Return whole numbers times ``10**power``; null where that is too large."""
+    return pl.when(whole <= _MOST // 10**power - 1).then(whole * 10**power)
+
+
+def _careful(value: pl.Expr, unit: TimeUnit) -> pl.Expr:
+    """Return instants from decimal text or ISO 8601."""
+    if unit == "iso":
+        return _iso(value)
+    if unit != "auto":
+        return _scaled(value, _POWER[unit])
     size = value.str.extract(r"^\+?0*([0-9]*)", 1).str.len_chars()
     return (
         pl.when(value.str.contains("-", literal=True))
@@ -74,23 +122,16 @@ def fixed_point(column: str, power: int) -> pl.Expr:
 
 def side_of(column: str, buy: tuple[str, ...], sell: tuple[str, ...], unknown: tuple[str, ...] = ()) -> pl.Expr:
     """Return a column of words as sides: +1 for a buy, -1 for a sell, 0 for unknown or empty, null for other words."""
-    word = text(column).str.to_lowercase()
-    return (
-        pl.when(word.is_null() | word.is_in([*unknown]))
-        .then(pl.lit(0, pl.Int8))
-        .when(word.is_in([*buy]))
-        .then(pl.lit(1, pl.Int8))
-        .when(word.is_in([*sell]))
-        .then(pl.lit(-1, pl.Int8))
-    )
+    meaning: dict[str, int] = {**dict.fromkeys(unknown, 0), **dict.fromkeys(sell, -1), **dict.fromkeys(buy, 1)}
+    word = text(column).str.to_lowercase().fill_null(_NOTHING)
+    return word.replace_strict({**meaning, _NOTHING: 0}, default=None, return_dtype=pl.Int8)
 
 
 def _scaled(value: pl.Expr, power: int) -> pl.Expr:
     """Return decimal text times ``10**power`` as a whole number, digit by digit."""
     well_formed = pl.when(value.str.contains(_NUMBER)).then(value)
     whole = well_formed.str.extract(r"^\+?([0-9]+)", 1).cast(pl.Int64, strict=False)
-    scaled = pl.when(whole <= _MOST // 10**power - 1).then(whole * 10**power)
-    return scaled + _fraction(well_formed.str.extract(r"\.([0-9]*)$", 1), power)
+    return _within(whole, power) + _fraction(well_formed.str.extract(r"\.([0-9]*)$", 1), power)
 
 
 def _fraction(digits: pl.Expr, power: int) -> pl.Expr:

@@ -170,7 +170,7 @@ def _symbol(layout: Layout, symbol: str | None) -> pl.Expr:
 def _judged(frame: pl.DataFrame, text: TextRows, where: str) -> Rows:
     """Part the rows that can be read from those that cannot."""
     sound = {
-        "symbol": pl.col("symbol").is_not_null() & ~pl.col("symbol").str.contains(r"[\p{Cc}\x{FFFD}]"),
+        "symbol": pl.col("symbol").is_not_null() & ~pl.col("symbol").is_in(_strange_names(frame["symbol"])),
         "ts": pl.col("ts").is_between(0, _MOST_NANOS),
         "price": _positive("price"),
         "amount": _positive("amount"),
@@ -189,6 +189,18 @@ def _judged(frame: pl.DataFrame, text: TextRows, where: str) -> Rows:
     described += [BadRow(where, line, reason) for line, reason in text.misshapen[:MOST_REPORTED]]
     described.sort(key=lambda row: row.line)
     return Rows(trades, tuple(described[:MOST_REPORTED]), unreadable.height + len(text.misshapen))
+
+
+def _strange_names(names: pl.Series) -> list[str]:
+    """Return the names that hold control characters, or bytes that were no UTF-8."""
+    return (
+        names.unique()
+        .drop_nulls()
+        .to_frame()
+        .filter(pl.first().str.contains(r"[\p{Cc}\x{FFFD}]"))
+        .to_series()
+        .to_list()
+    )
 
 
 def _positive(column: str) -> pl.Expr:

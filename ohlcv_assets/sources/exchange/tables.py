@@ -41,7 +41,7 @@ def csv_rows(blocks: Iterator[Block], layout: Layout, where: str) -> Iterator[Te
         data, line = block.data, block.line
         if line <= layout.skip:
             data, line = data[data.find(b"\n") + 1 :] if b"\n" in data else b"", line + 1
-        if data.strip() != b"":
+        if data and not data.isspace():
             yield _csv(data, line, layout, where)
 
 
@@ -70,8 +70,9 @@ def _csv(data: bytes, line: int, layout: Layout, where: str) -> TextRows:
         raise ImportFileError(f"{where}: a quoted field after line {line} spans several lines; write one row a line.")
     numbers = np.delete(np.arange(line, line + lines), [at - line for at, _ in wrong])
     frame = _frame(table).with_columns(pl.Series(LINE, numbers, pl.Int64))
-    blank = pl.all_horizontal(pl.col(name).str.strip_chars() == "" for name in names)
-    return TextRows(frame.filter(~blank), tuple(wrong))
+    if data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data:
+        frame = frame.filter(pl.any_horizontal(pl.col(name) != "" for name in names))
+    return TextRows(frame, tuple(wrong))
 
 
 def _utf8(data: bytes) -> bytes:
