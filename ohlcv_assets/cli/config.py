@@ -70,7 +70,7 @@ def _allowed(name: str, field: FieldInfo) -> str:
 
     schema = Settings.model_json_schema()["properties"][name]
     if name in PATTERNS:
-        return PATTERNS[name].rstrip(".")
+        return PATTERNS[name].removeprefix("use ").removeprefix("give ")
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if schema.get("format") == "date":
