@@ -20,7 +20,7 @@ def test_the_notebook_runs_from_top_to_bottom(tiny: Path, tmp_path: Path, monkey
         warnings.simplefilter("ignore")  # the client's own libraries announce their future changes
         from nbclient import NotebookClient  # noqa: PLC0415 -- it warns when it is imported
 
-        notebook = nbformat.read(NOTEBOOK, as_version=4)
+        notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]  # it publishes half its types
         NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert tiny.is_dir()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]

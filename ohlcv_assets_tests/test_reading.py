@@ -22,7 +22,7 @@ from ohlcv_assets.errors import (
     UnknownSymbolError,
     UserError,
 )
-from ohlcv_assets.frames import instant
+from ohlcv_assets.frames import When, instant
 from ohlcv_assets.market.schema import TRADES
 from ohlcv_assets.reading import Reader, open_dataset
 from ohlcv_assets.units import HOUR, day_start
@@ -110,9 +110,9 @@ def test_iterating_gives_the_same_in_pieces(data: Reader) -> None:
         (day_start(FRIDAY) + 15 * HOUR, day_start(FRIDAY) + 16 * HOUR),
     ],
 )
-def test_an_instant_may_be_anything_that_names_one(data: Reader, start: object, end: object) -> None:
+def test_an_instant_may_be_anything_that_names_one(data: Reader, start: When, end: When) -> None:
     """Text, datetime, Timestamp, datetime64 and nanoseconds mean the same hour."""
-    hour = data.trades("AAPL", start, end)  # type: ignore[arg-type]  # parametrised
+    hour = data.trades("AAPL", start, end)
     day = data.trades("AAPL", FRIDAY, FRIDAY)
     assert len(hour) > 0
     assert hour["trade_id"].tolist() == day[day["ts"].dt.hour == 15]["trade_id"].tolist()

@@ -31,7 +31,7 @@ from ohlcv_assets.cli.context import Request, split_assignment
 from ohlcv_assets.cli.outcome import MEANINGS
 
 if TYPE_CHECKING:
-    from typer.core import TyperCommand, TyperGroup
+    from typer.core import TyperGroup
 
 _EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items()) + "."
 _MAKE, _LOOK, _CARE = "Make", "Look", "Care for it"
@@ -95,6 +95,6 @@ app.add_typer(runs.app, name="runs", rich_help_panel=_CARE)
 
 
 @cache
-def command() -> TyperGroup | TyperCommand:
+def command() -> TyperGroup:
     """Return the assembled command."""
-    return typer.main.get_command(app)
+    return typer.main.get_group(app)

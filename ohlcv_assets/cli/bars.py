@@ -99,6 +99,8 @@ def _trades_on(project: Project, symbol: str, day: dt.date) -> bool:
 
 def chart(reader: Reader, symbol: Symbol, resolution: str, first: Nanos, last: Nanos) -> None:
     """Draw a symbol's bars as candles on standard output, as many of the latest as fit."""
+    import pyarrow as pa
+
     from ohlcv_assets.bars.resolutions import BARS
     from ohlcv_assets.cli.candles import Style, draw, fitting
     from ohlcv_assets.instants import format_instant
@@ -111,7 +113,7 @@ def chart(reader: Reader, symbol: Symbol, resolution: str, first: Nanos, last: N
     if kept.num_rows == 0:
         remark(f"There are no {resolution} bars of {symbol.name} in this range.")
         return
-    opens = [Nanos(ts) for ts in kept.column("ts").cast("int64").to_pylist()]
+    opens = [Nanos(ts) for ts in kept.column("ts").cast(pa.int64()).to_numpy().tolist()]
     digits = max(0, len(str(symbol.ticks_per_unit)) - 1)
     style = Style(unicode=unicode_out(), colour=not target.no_color)
     target.print(f"{symbol.name} {resolution}, {format_instant(opens[0])} to {format_instant(opens[-1])}")
@@ -120,6 +122,8 @@ def chart(reader: Reader, symbol: Symbol, resolution: str, first: Nanos, last: N
 
 def candles_of(bars: pa.Table, resolution: str) -> list[Candle]:
     """Return bars as candles, labelled by day or by time of day."""
+    import pyarrow as pa
+
     from ohlcv_assets.cli.candles import Candle
     from ohlcv_assets.instants import format_instant
     from ohlcv_assets.units import Nanos, day_of
@@ -130,7 +134,7 @@ def candles_of(bars: pa.Table, resolution: str) -> list[Candle]:
         return forms.get(resolution, format_instant(Nanos(ts))[11:16])
 
     columns = [bars.column(name).to_pylist() for name in ("open", "high", "low", "close", "volume")]
-    labels = [label(ts) for ts in bars.column("ts").cast("int64").to_pylist()]
+    labels = [label(ts) for ts in bars.column("ts").cast(pa.int64()).to_numpy().tolist()]
     return [Candle(*row) for row in zip(labels, *columns, strict=True)]
 
 

@@ -30,6 +30,10 @@ TABLE_ROWS: Final = 50
 """Rows that a table shows where no limit is given."""
 
 
+Sink = IO[bytes] | io.RawIOBase
+"""Where bytes go."""
+
+
 class Format(StrEnum):
     """Formats of rows."""
 
@@ -84,7 +88,7 @@ def export(rows: Rows, form: Format, output: Path | None, limit: int | None) -> 
         raise UserError("Parquet is no text for a terminal; give --output FILE or send it through a pipe.")
     if form is Format.table and limit is None:
         limit = TABLE_ROWS
-    writers: dict[Format, Callable[[Rows, IO[bytes], _Cut], None]] = {
+    writers: dict[Format, Callable[[Rows, Sink, _Cut], None]] = {
         Format.csv: _csv,
         Format.json: _json,
         Format.parquet: _parquet,
@@ -118,7 +122,7 @@ class _Cut:
 
 
 @contextmanager
-def _destination(output: Path | None) -> Iterator[IO[bytes]]:
+def _destination(output: Path | None) -> Iterator[Sink]:
     """Give standard output, or a file that appears only when it is complete."""
     if output is None:
         yield _StandardOutput()
@@ -151,7 +155,7 @@ class _StandardOutput(io.RawIOBase):
 
 def readable(piece: pa.Table) -> pa.Table:
     """Return a table with plain text symbols, and instants as RFC 3339 text with all nine digits."""
-    columns = []
+    columns: list[Any] = []  # Any: Arrow columns of any type
     for field, column in zip(piece.schema, piece.columns, strict=True):
         if pa.types.is_timestamp(field.type):
             columns.append(pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ"))
@@ -162,7 +166,7 @@ def readable(piece: pa.Table) -> pa.Table:
     return pa.table(columns, names=piece.column_names)
 
 
-def _csv(rows: Rows, sink: IO[bytes], cut: _Cut) -> None:
+def _csv(rows: Rows, sink: Sink, cut: _Cut) -> None:
     import polars as pl
 
     sink.write((",".join(rows.schema.names) + "\n").encode())
@@ -171,7 +175,7 @@ def _csv(rows: Rows, sink: IO[bytes], cut: _Cut) -> None:
         sink.write(made.write_csv(include_header=False).encode())
 
 
-def _json(rows: Rows, sink: IO[bytes], cut: _Cut) -> None:
+def _json(rows: Rows, sink: Sink, cut: _Cut) -> None:
     import polars as pl
 
     head = json.dumps(plain(rows.about), ensure_ascii=False)[:-1]
@@ -185,15 +189,15 @@ def _json(rows: Rows, sink: IO[bytes], cut: _Cut) -> None:
     sink.write(f'\n], "count": {cut.written}, "truncated": {json.dumps(cut.truncated)}}}\n'.encode())
 
 
-def _parquet(rows: Rows, sink: IO[bytes], cut: _Cut) -> None:
+def _parquet(rows: Rows, sink: Sink, cut: _Cut) -> None:
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows.schema, compression="zstd") as writer:
         for piece in cut:
             writer.write_table(piece)
 
 
-def _table(rows: Rows, sink: IO[bytes], cut: _Cut) -> None:
+def _table(rows: Rows, sink: Sink, cut: _Cut) -> None:
     from rich.console import Console
 
     numbers = [f.name for f in rows.schema if f.name not in {"symbol", "ts"}]

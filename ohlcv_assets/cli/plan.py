@@ -13,7 +13,7 @@ from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.output import number, show, show_json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ohlcv_assets.market.plan import Plan
     from ohlcv_assets.sources.base import TradeSource
@@ -55,7 +55,7 @@ def _plan_of(source: TradeSource) -> Plan:
     return Plan(source.universe, source.days, np.array(counts, dtype=np.int64))
 
 
-def _show_months(months: list[Mapping[str, object]]) -> None:
+def _show_months(months: Sequence[Mapping[str, object]]) -> None:
     made = table("By month", ("month", "days", "trades", "quietest day", "busiest day"), right=_FIGURES)
     for row in months:
         figures = (number(int(str(row[name]))) for name in ("days", "trades", "least", "most"))
@@ -63,7 +63,7 @@ def _show_months(months: list[Mapping[str, object]]) -> None:
     show(made)
 
 
-def _show_symbols(symbols: list[Mapping[str, object]]) -> None:
+def _show_symbols(symbols: Sequence[Mapping[str, object]]) -> None:
     columns = ("symbol", "class", "days", "trades", "share", "quietest day", "busiest day")
     made = table("By symbol", columns, right=_FIGURES)
     for row in symbols:

@@ -110,9 +110,10 @@ def test_errors_are_red_on_a_terminal_that_wants_colour(monkeypatch: pytest.Monk
     assert callable(ending)
     for no_color, coloured in (("", True), ("1", False)):
         monkeypatch.setenv("NO_COLOR", no_color)
-        monkeypatch.setattr(sys, "stderr", Terminal())
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
         ending(MemoryError())
-        assert ("\x1b[" in sys.stderr.getvalue()) is coloured
+        assert ("\x1b[" in terminal.getvalue()) is coloured
 
 
 def test_the_words_of_the_process_are_used(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
