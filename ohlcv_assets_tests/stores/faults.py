@@ -24,9 +24,16 @@ from ohlcv_assets.stores.duckdb.broker import Broker
 from ohlcv_assets.stores.duckdb.trades import DuckDBTradeStore
 from ohlcv_assets_tests.stores.made import batches, day_number, made_bars, made_day, promise
 
-DAYS = [day_number(offset) for offset in range(-1, 3)]
-PER_SYMBOL = 20_000
-KILLS = 8
+DAYS = [day_number(offset) for offset in range(-1, 2)]
+PER_SYMBOL = 45_000
+"""Three symbols of it are more than one of DuckDB's row groups, so that loads write before they commit."""
+KILLS = 6
+
+
+def say(sentence: str) -> None:
+    """Tell the test that started this process."""
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
 
 
 def stores(path: Path) -> tuple[DuckDBTradeStore, DuckDBBarStore]:
@@ -101,7 +108,7 @@ def killed(path: Path) -> None:
 def crowd(path: Path) -> None:
     """Let two processes load overlapping days while a third reads."""
     works: list[Callable[[], None]] = [
-        lambda: load(path, DAYS[:3], 7),
+        lambda: load(path, DAYS[:2], 7),
         lambda: load(path, DAYS[1:], 7),
         lambda: watch(path),
     ]
@@ -117,7 +124,7 @@ def full(path: Path) -> None:
     try:
         load(path, DAYS[:2], 7)
     except OhlcvError as error:
-        print(type(error).__name__, error, sep="|", flush=True)
+        say(f"{type(error).__name__}|{error}")
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     load(path, DAYS, 7)
 
@@ -125,7 +132,7 @@ def full(path: Path) -> None:
 def hold(path: Path) -> None:
     """Hold the file as some other program would, until killed."""
     connection = duckdb.connect(str(path))
-    print("holding", flush=True)
+    say("holding")
     time.sleep(60)
     connection.close()
 
@@ -138,7 +145,7 @@ def refused(path: Path) -> None:
     try:
         load(path, DAYS[:1], 7)
     except OhlcvError as error:
-        print(type(error).__name__, error, sep="|", flush=True)
+        say(f"{type(error).__name__}|{error}")
     finally:
         os.seteuid(os.getuid())
         path.parent.chmod(0o755)

@@ -6,7 +6,6 @@ What belongs here: builders and comparisons that any store's tests use. What doe
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 from ohlcv_assets.bars.resolutions import BARS, Resolution
 from ohlcv_assets.market.schema import STORED, TRADES
 from ohlcv_assets.stores.base import DayContent
+from ohlcv_assets.stores.tables import by_symbol
 from ohlcv_assets.units import DAY, Nanos, day_start
 
 FIRST = dt.date(2024, 1, 31)
@@ -77,7 +77,7 @@ def made_day(
 
 def promise(day: dt.date, trades: pa.Table, content_hash: str = "hash") -> DayContent:
     """Return what a day file with these trades promises."""
-    return DayContent(day, content_hash, Counter(map(str, trades.column("symbol").to_pylist())))
+    return DayContent(day, content_hash, by_symbol(trades))
 
 
 def batches(trades: pa.Table, size: int = 1_000) -> Iterator[pa.RecordBatch]:

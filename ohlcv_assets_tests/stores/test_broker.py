@@ -16,7 +16,7 @@ from ohlcv_assets.errors import MachineError, StoreBusyError, StoreError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.duckdb import attachment, sql, trades
 from ohlcv_assets.stores.duckdb.broker import Broker
-from ohlcv_assets.stores.duckdb.failures import explained
+from ohlcv_assets.stores.duckdb.failures import explained, lock_holder
 from ohlcv_assets.stores.duckdb.lock import StoreLock
 from ohlcv_assets.stores.duckdb.trades import DuckDBTradeStore
 from ohlcv_assets.units import Nanos, day_start
@@ -187,19 +187,39 @@ def test_leftovers_of_a_killed_start_are_cleared(broker: Broker) -> None:
 
 def test_statement_that_fails_ends_its_transaction(broker: Broker) -> None:
     """A mistake inside a transaction undoes it, is said in one sentence, and the next session works."""
-    with pytest.raises(StoreError, match="could not carry out a step: .*nowhere"), broker.session() as session:
-        with session.transaction():
+
+    def mistake() -> None:
+        with broker.session() as session, session.transaction():
             session.changed(sql.RECORD_DAY, [FIRST, "clean", "hash", 1])
             session.rows("SELECT * FROM nowhere")
-        pytest.fail("the statement failed")
+
+    with pytest.raises(StoreError, match=r"could not carry out a step: .*nowhere"):
+        mistake()
     assert dict(DuckDBTradeStore(broker).day_records()) == {}
+
+
+def test_load_that_duckdb_refuses_leaves_the_day_as_it_was(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a statement of a load fails, the day keeps its trades and its record."""
+    store = DuckDBTradeStore(broker)
+    table = made_day(FIRST, 10)
+    store.replace_day(promise(FIRST, table), batches(table))
+    monkeypatch.setattr(sql, "insert_trades", lambda _: "SELECT nothing FROM incoming")
+    with pytest.raises(StoreError, match="could not carry out a step"):
+        store.replace_day(promise(FIRST, table, "other"), batches(table))
+    assert store.day_records()[FIRST].content_hash == "hash"
+    assert sum(store.counts(FIRST).values()) == 30
 
 
 def test_transaction_that_is_over_cannot_be_undone(broker: Broker) -> None:
     """An error after the transaction has ended itself comes through as it is."""
-    with broker.session() as session, pytest.raises(LookupError), session.transaction():
-        session.rows("ROLLBACK")
-        raise LookupError
+
+    def mistake() -> None:
+        with broker.session() as session, session.transaction():
+            session.rows("ROLLBACK")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        mistake()
 
 
 @pytest.mark.parametrize("kind", [duckdb.IOException, duckdb.FatalException, duckdb.InternalException])
@@ -237,6 +257,11 @@ def test_errors_of_duckdb_are_one_sentence(
     assert type(found) is kind
     assert sentence in str(found)
     assert "\n" not in str(found)
+
+
+def test_lock_without_a_process_number() -> None:
+    """Where DuckDB does not say who holds the file, nobody is named."""
+    assert lock_holder(duckdb.IOException("Could not set lock on file")) is None
 
 
 def test_scan_pages_within_and_across_days(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

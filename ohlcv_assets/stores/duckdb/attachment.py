@@ -159,8 +159,8 @@ class Attachment:
         path = self._lock.path
         if not path.exists():
             self._make(path)
-        began = time.monotonic()
-        for delay in delays():
+        began, pauses = time.monotonic(), delays()
+        while True:
             waited = time.monotonic() - began
             try:
                 _attach(self._running(), path)
@@ -170,7 +170,7 @@ class Attachment:
                     raise
                 if waited >= self._lock.patience:
                     raise self._lock.busy(lock_holder(error)) from error
-            time.sleep(delay)
+            time.sleep(next(pauses))
         self._recognise(path)
         return waited
 

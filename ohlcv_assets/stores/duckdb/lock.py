@@ -89,13 +89,14 @@ class StoreLock:
         )
 
     def _wait(self, lock: FileLock, deadline: float) -> None:
-        for delay in delays():
+        pauses = delays()
+        while True:
             try:
                 lock.acquire(blocking=False)
             except Timeout:
                 if time.monotonic() >= deadline:
                     raise self.busy() from None
-                time.sleep(delay)
+                time.sleep(next(pauses))
             else:
                 return
 
