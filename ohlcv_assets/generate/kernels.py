@@ -92,10 +92,10 @@ def _gap(
     share = np.float64((word >> np.uint64(32)) & _CELL_BITS) * _CELL_FRACTION
     wait = gaps[cell] + share * (gaps[cell + 1] - gaps[cell])
     if follower:
-        return wait * follower_micros
+        return float(wait * follower_micros)
     # 1 - exp(-wait / parents), the spacing of uniform order statistics, with exp(y) as 1 + y + y^2 / 2.
     rise = wait * (2.0 * parents + wait)
-    return (MINUTE_MICROS - clock) * (rise / (rise + 2.0 * parents * parents))
+    return float((MINUTE_MICROS - clock) * (rise / (rise + 2.0 * parents * parents)))
 
 
 @compiled
@@ -104,6 +104,21 @@ def _normal(word: np.uint64) -> float:
     pairs = (word & _EVEN_BYTES) + ((word >> np.uint64(8)) & _EVEN_BYTES)
     total = (pairs & _LOW_HALF) + (pairs >> np.uint64(16))
     return (np.float64(total) - _NORMAL_MEAN) * _NORMAL_SCALE
+
+
+@compiled
+def _side(
+    word: np.uint64, rare: np.uint64, buy: float, noise: float, run_sign: int, run_left: int, runs: NDArray[np.int64]
+) -> tuple[int, int, int]:
+    """Return the side of an order, the side of the run that it may belong to, and what is left of that run."""
+    if run_left == 0:
+        fresh = mix(rare)
+        run_sign = 1 if np.float64(fresh >> np.uint64(11)) * _UNIT < buy else -1
+        run_left = runs[np.int64(fresh & _TEN)]
+    sign = run_sign
+    if np.int64((word >> np.uint64(8)) & _BYTE) < noise:
+        sign = 1 - 2 * int((word >> np.uint64(7)) & _ONE)
+    return sign, run_sign, run_left - 1
 
 
 @compiled
@@ -134,7 +149,7 @@ def _size(
         for bound in (100.0, 1_000.0, 10_000.0, 100_000.0):
             if wanted >= bound:
                 unit = bound * 0.1
-    return np.int64(max(np.floor(wanted / unit + 0.5), 1.0) * unit)
+    return int(max(np.floor(wanted / unit + 0.5), 1.0) * unit)
 
 
 @compiled
@@ -196,22 +211,15 @@ def fill(
             left = count - index
             follower = index > 0 and np.int64((second >> np.uint64(28)) & _BYTE) < burst
             clock += _gap(first, clock, 1.0 + (left - 1) * share, follower, micros, gaps)
-            last = min(max(np.int64(clock), last + 1), MINUTE_MICROS - left)
+            last = min(max(int(clock), last + 1), MINUTE_MICROS - left)
             weight = 1.0 / left
             path += (target - path) * weight + step * _normal(first) * (1.0 - weight)
             if index == 0 or np.int64((second >> np.uint64(36)) & _BYTE) < revision:
                 quote = path
             if not follower:
-                if run_left == 0:
-                    word = mix(counter ^ _RARE)
-                    run_sign = 1 if np.float64(word >> np.uint64(11)) * _UNIT < buy else -1
-                    run_left = runs[np.int64(word & _TEN)]
-                run_left -= 1
-                sign = run_sign
-                if np.int64((second >> np.uint64(8)) & _BYTE) < noise:
-                    sign = 1 - 2 * np.int64((second >> np.uint64(7)) & _ONE)
+                sign, run_sign, run_left = _side(second, counter ^ _RARE, buy, noise, run_sign, run_left, runs)
             ts[done] = origin + last * 1_000
-            ticks[done] = max(np.int64(np.floor(quote + sign * half + 0.5)), 1)
+            ticks[done] = max(int(np.floor(quote + sign * half + 0.5)), 1)
             lots[done] = _size(second, ~counter, scale, body, tail, start, floor, power, rounded, coarse, lot)
             side[done] = sign
             index, trade, done = index + 1, trade + 1, done + 1

@@ -104,8 +104,8 @@ def volatile_path(
     share
         The market's share of a shock's variance.
     jump, jump_minute
-        Part of ``last - first`` that happens at once, and after how many minutes; never the last, whose end is the close
-        that the next session starts from.
+        Part of ``last - first`` that happens at once, and after how many minutes; never the last, whose end is the
+        close that the next session starts from.
     bounce
         What spread and grid will take from the autocorrelation of block returns at lag one.
     levels, mood

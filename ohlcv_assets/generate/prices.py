@@ -130,9 +130,10 @@ class StochasticVolatility:
         levels, mood = np.empty(minutes + 1), np.empty(minutes)
         market = market_minutes(task.seed, symbol.asset_class, task.day, minutes)
         begin = rng.standard_normal(2)
+        jump_minute = int(rng.integers(1, max(minutes, 2)))
         volatile_path(
             task.first, task.last, usual, market, own, tails, flips, begin,
-            MARKET_SHARE[symbol.asset_class], task.jump, int(rng.integers(1, max(minutes, 2))), task.bounce, levels, mood,
+            MARKET_SHARE[symbol.asset_class], task.jump, jump_minute, task.bounce, levels, mood,
         )  # fmt: skip
         return MinutePath(levels, usual * np.exp(mood), mood)
 
@@ -169,7 +170,9 @@ class MeanReverting:
 def market_minutes(seed: int, asset_class: AssetClass, day: dt.date, minutes: int) -> NDArray[np.float64]:
     """Return what a class shares on a day: shape (2, minutes), standard normals of returns and of volatility."""
     rng = np.random.default_rng(stream(seed, "market", asset_class, day.isoformat()))
-    return rng.standard_normal((2, minutes))
+    drawn: NDArray[np.float64] = rng.standard_normal((2, minutes))
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _plain_skeleton(universe: Universe, days: tuple[dt.date, ...], seed: int, *, pull: float) -> Skeleton:
@@ -183,7 +186,8 @@ def _plain_skeleton(universe: Universe, days: tuple[dt.date, ...], seed: int, *,
 
     def moves(away: NDArray[np.float64], sigma: NDArray[np.float64], day: int) -> NDArray[np.float64]:
         drift = np.where(sigma > 0.0, -pull * away - 0.5 * sigma * sigma, 0.0)
-        return sigma * shocks[:, day] + drift
+        move: NDArray[np.float64] = sigma * shocks[:, day] + drift
+        return move
 
     return Skeleton(*skeleton.build(universe, days, seed, sigma, moves), np.zeros_like(sigma))
 

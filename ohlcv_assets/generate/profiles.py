@@ -66,7 +66,7 @@ def activity(calendar: CalendarName, minutes: int, *, weekend: bool) -> NDArray[
 def volatility(calendar: CalendarName, minutes: int, *, weekend: bool) -> NDArray[np.float64]:
     """Return the relative standard deviation of each minute's return: shape (minutes,), mean square one, read-only."""
     if calendar == "24/7":
-        shape = _round_the_clock(minutes, weekend=weekend) ** CRYPTO_VOLATILITY_POWER
+        shape = np.power(_round_the_clock(minutes, weekend=weekend), CRYPTO_VOLATILITY_POWER)
     else:
         shape = _u_shape(minutes, OPENING_VOLATILITY, CLOSING_VOLATILITY)
     scaled: NDArray[np.float64] = shape / np.sqrt(np.mean(shape**2))
@@ -78,13 +78,16 @@ def _round_the_clock(minutes: int, *, weekend: bool) -> NDArray[np.float64]:
     """Return the hourly shape, joined by straight lines between the hours' middles over midnight."""
     hours = (np.arange(minutes) + 0.5) / 60.0
     shape = np.interp(hours, np.arange(24) + 0.5, CRYPTO_HOURS, period=24.0)
-    return 1.0 + WEEKEND_FLATNESS * (shape - 1.0) if weekend else shape
+    flatness = WEEKEND_FLATNESS if weekend else 1.0
+    flat: NDArray[np.float64] = 1.0 + flatness * (shape - 1.0)
+    return flat
 
 
 def _u_shape(minutes: int, opening: tuple[float, float], closing: tuple[float, float]) -> NDArray[np.float64]:
     since = np.arange(minutes) + 0.5
-    rise: NDArray[np.float64] = opening[0] * np.exp(-since / opening[1])
-    return 1.0 + rise + closing[0] * np.exp((since - minutes) / closing[1])
+    rises = opening[0] * np.exp(-since / opening[1]) + closing[0] * np.exp((since - minutes) / closing[1])
+    shape: NDArray[np.float64] = 1.0 + rises
+    return shape
 
 
 def _frozen(shape: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -136,7 +136,7 @@ def watch(
         lag = lags[number]
         total = 0
         for trade in range(lag, len(side)):
-            total += np.int64(side[trade]) * np.int64(side[trade - lag])
+            total += int(side[trade]) * int(side[trade - lag])
         signs[number, 0] += total
         signs[number, 1] += max(len(side) - lag, 0)
     watch_changes(ticks, changes)
