@@ -88,6 +88,8 @@ class Session:
 class Broker:
     """Sessions with one DuckDB file; brokers of the same file in one process share one attachment.
 
+    The limits of the first of them hold for all.
+
     Parameters
     ----------
     path
