@@ -13,26 +13,38 @@ import dagster as dg
 from dagster import AssetSelection
 
 from ohlcv_assets.lake.dataset import Dataset
-from ohlcv_assets.orchestration.names import CHECKS_JOB, DATASET_REPORT, DAY_ASSETS, DAY_JOB, REPORT_JOB, key_of
+from ohlcv_assets.orchestration.names import (
+    CHECKS_JOB,
+    DATASET_REPORT,
+    DATASET_TAG,
+    DAY_ASSETS,
+    DAY_JOB,
+    REPORT_JOB,
+    key_of,
+)
 
 
 def build_jobs(dataset: Dataset) -> Sequence[Any]:  # Any: Dagster does not publish the type of an unresolved job
     """Return the jobs of a dataset; their partitions are those of the assets they select."""
     day = AssetSelection.assets(*(key_of(dataset, name) for name in DAY_ASSETS))
+    tags = {DATASET_TAG: dataset.name}
     return [
         dg.define_asset_job(
             DAY_JOB,
             selection=day,
+            tags=tags,
             description="Everything of a day: file, load, roll up, and every check. Days that are done cost little.",
         ),
         dg.define_asset_job(
             CHECKS_JOB,
+            tags=tags,
             selection=AssetSelection.checks_for_assets(*(key_of(dataset, name) for name in DAY_ASSETS)),
             description="Every check of a day, on what is there; makes nothing.",
         ),
         dg.define_asset_job(
             REPORT_JOB,
             selection=AssetSelection.assets(key_of(dataset, DATASET_REPORT)),
+            tags=tags,
             description="The report on the whole dataset.",
         ),
     ]

@@ -100,6 +100,8 @@ def of_verdict(verdict: Verdict, usage: Usage) -> Metadata:
         "expected": dg.MetadataValue.json(dict(verdict.expected)),
         "found": dg.MetadataValue.json(dict(verdict.found)),
         "seconds": round(usage.seconds, 4),
+        "cpu_seconds": round(usage.cpu_seconds, 4),
+        "peak_memory_mb": round(usage.peak_memory / _MEGABYTE, 1),
     }
     if verdict.different > 0:
         metadata["different"] = verdict.different

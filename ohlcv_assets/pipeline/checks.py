@@ -10,9 +10,11 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+import duckdb
 import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.errors import DamagedDayFileError
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.lake.hashing import ContentHash
 from ohlcv_assets.lake.writer import runs
@@ -111,8 +113,7 @@ def bar_checks(
     expected: Mapping[str, pa.Table] = {}
     equal = [resolution for resolution in resolutions if wanted(resolution, "equality")]
     if equal:
-        path = project.lake.inspect(day).path
-        expected = independent_day(path, equal, memory=BAR_CHECK_MEMORY)
+        expected = _independent(project, day, equal)
     for resolution in resolutions:
         chosen = [name for name in names(BAR_CHECKS) if wanted(resolution, name)]
         found = project.bar_store.read(resolution, *day_bounds(day))
@@ -123,6 +124,19 @@ def bar_checks(
             yield resolution, bars_invariants(found, resolution)
         if "equality" in chosen:
             yield resolution, bars_equal(expected[resolution.name], found, resolution)
+
+
+def _independent(project: Project, day: dt.date, resolutions: Sequence[Resolution]) -> Mapping[str, pa.Table]:
+    """Return bars by SQL from the file itself."""
+    path = project.lake.inspect(day).path
+    try:
+        return independent_day(path, resolutions, memory=BAR_CHECK_MEMORY)
+    except duckdb.Error as error:
+        detail = str(error).splitlines()[0].rstrip(".")
+        raise DamagedDayFileError(
+            f"{path} cannot be read by SQL, so there is nothing to compare bars with ({detail}): "
+            "if other checks call it damaged too, replace it with --force."
+        ) from error
 
 
 def _recomputed(project: Project, day: dt.date) -> ContentHash:

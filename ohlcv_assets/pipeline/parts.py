@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
 from ohlcv_assets.lake.dayfile import DayFile
-from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.project import Project
 
 PART_ROWS: Final = 4_000_000
 """Most trades in memory at a time, about 37 bytes each; a day of the default dataset has 0.8 million on average."""
+
+_kept: Final[dict[tuple[Path, int, int, int], pa.Table]] = {}
 
 
 def parts(project: Project, day: dt.date) -> Iterator[pa.Table]:
@@ -59,12 +59,17 @@ def fits(project: Project, file: DayFile) -> bool:
 def whole(project: Project, file: DayFile) -> pa.Table:
     """Return the whole day, from memory if it was read before and the file is still the same one."""
     stat = file.path.stat()
-    return _read(project.lake.root, file.day, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    identity = (file.path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    table = _kept.get(identity)
+    if table is None:
+        forget()  # before reading, so that there is never more than one day
+        table = _kept[identity] = project.lake.read(file.day)
+    return table
 
 
 def forget() -> None:
     """Let go of the day that is kept."""
-    _read.cache_clear()
+    _kept.clear()
 
 
 def groups(counts: Mapping[str, int], most: int) -> Iterator[Sequence[str]]:
@@ -78,8 +83,3 @@ def groups(counts: Mapping[str, int], most: int) -> Iterator[Sequence[str]]:
         group.append(symbol)
         rows += count
     yield group
-
-
-@lru_cache(maxsize=1)
-def _read(root: Path, day: dt.date, _identity: tuple[int, int, int]) -> pa.Table:
-    return Lake(root).read(day)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SIZE: Final = (10.0, 3.2)
 _COLOURS: Final = {"stock": "#1f77b4", "crypto": "#ff7f0e", "other": "#2ca02c"}
+_NO_METADATA: Final = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
 class _Drawing:
@@ -59,7 +60,8 @@ def closes_plot(daily: pa.Table, universe: Universe) -> str:
         drawing.axes.set_yscale("log")
         for name, columns in by_symbol(daily, ("close",)):
             closes = columns["close"]
-            colour = _COLOURS[universe.symbol(name).asset_class]
+            symbol = universe.by_name.get(name)  # none where the store holds bars of another universe
+            colour = _COLOURS["other" if symbol is None else symbol.asset_class]
             times = columns["ts"].astype("datetime64[ns]")
             drawing.axes.plot(times, 100 * closes / closes[0], linewidth=0.8, alpha=0.7, color=colour)
     return drawing.svg
@@ -78,7 +80,7 @@ def _drawing(label: str) -> Iterator[_Drawing]:
     drawing.axes.grid(alpha=0.3)
     yield drawing
     text = io.StringIO()
-    canvas.print_svg(text, metadata={"Date": None})  # type: ignore[no-untyped-call]  # matplotlib types no canvas
+    canvas.print_svg(text, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]  # matplotlib types no canvas
     drawing.svg = text.getvalue()[text.getvalue().index("<svg") :]
 
 

@@ -18,7 +18,9 @@ from ohlcv_assets.errors import (
     DamagedDayFileError,
     ForeignDayFileError,
     LakeError,
+    MachineError,
     MissingDayFileError,
+    OhlcvError,
     StaleDayFileError,
 )
 from ohlcv_assets.lake.dayfile import DayFile
@@ -26,7 +28,7 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import DayRecord
 
 FileState = Literal["present", "missing", "stale", "damaged", "foreign", "unreadable"]
-StoreState = Literal["proved", "missing", "interrupted", "other content", "counts differ"]
+StoreState = Literal["proved", "missing", "interrupted", "no file", "other content", "counts differ"]
 BarState = Literal["complete", "missing", "other trades"]
 
 
@@ -51,7 +53,7 @@ class DayStatus:
     file, filed, file_bytes
         State of the day file, its trades and its size.
     store, stored
-        State of the stored trades, and how many there are.
+        State of the stored trades, and how many there are; ``no file`` where none can tell what they should be.
     bars
         By resolution: how many bars, holding how many trades.
     problem
@@ -118,7 +120,7 @@ def _day(
     )
 
 
-_STATES: Mapping[type[LakeError], FileState] = {
+_STATES: Mapping[type[OhlcvError], FileState] = {
     MissingDayFileError: "missing",
     DamagedDayFileError: "damaged",
     ForeignDayFileError: "foreign",
@@ -129,7 +131,7 @@ _STATES: Mapping[type[LakeError], FileState] = {
 def _file(project: Project, day: dt.date) -> tuple[DayFile | None, FileState, str]:
     try:
         file = project.lake.inspect(day)
-    except LakeError as error:
+    except (LakeError, MachineError) as error:
         return None, _STATES.get(type(error), "unreadable"), str(error)
     if file.fingerprint != project.source.fingerprint(day):
         problem = (
@@ -144,7 +146,9 @@ def _store_state(file: DayFile | None, record: DayRecord | None, stored: int) ->
         return "missing" if stored == 0 else "other content"
     if record.state != "clean":
         return "interrupted"
-    if file is None or record.content_hash != file.content_hash:
+    if file is None:
+        return "no file"
+    if record.content_hash != file.content_hash:
         return "other content"
     return "proved" if stored == record.rows == file.rows else "counts differ"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ohlcv_assets.errors import LakeError, StoreError
+from ohlcv_assets.errors import LakeError, MachineError, StoreError
 from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, trades_checks
 from ohlcv_assets.pipeline.parts import forget
 from ohlcv_assets.pipeline.steps import require_day
@@ -21,7 +21,17 @@ from ohlcv_assets.verify.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One check of one asset of one day: ``asset`` is ``trades``, ``stored_trades`` or ``ohlcv_1m`` and so on."""
+    """One check of one asset of one day.
+
+    Attributes
+    ----------
+    day
+        The day.
+    asset
+        ``trades``, ``stored_trades``, ``ohlcv_1m`` and so on, or ``ohlcv`` where no bar could be checked.
+    verdict
+        What the check found.
+    """
 
     day: dt.date
     asset: str
@@ -46,7 +56,7 @@ def verify_day(project: Project, day: dt.date) -> tuple[Proof, ...]:
     for asset, run in runs:
         try:
             proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
-        except (LakeError, StoreError) as error:
+        except (LakeError, StoreError, MachineError) as error:
             proofs.append(Proof(day, asset, Verdict("readable", passed=False, summary=str(error))))
     return tuple(proofs)
 
@@ -63,11 +73,13 @@ def verify_range(
     """
     for day in days:
         require_day(project, day)
-    for done, day in enumerate(days):
-        proofs = verify_day(project, day)
-        observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
-        yield day, proofs
-    forget()
+    try:
+        for done, day in enumerate(days):
+            proofs = verify_day(project, day)
+            observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
+            yield day, proofs
+    finally:
+        forget()
 
 
 def _plain(verdicts: Iterator[Verdict]) -> Iterator[tuple[str, Verdict]]:

@@ -1,0 +1,103 @@
+"""A worker process of a backfill: warm, one day after another, gone when its parent is gone.
+
+What belongs here: what a worker does with an order. What does not: giving orders (``backfill``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+from ohlcv_assets.orchestration.outcome import DayOutcome
+from ohlcv_assets.settings import Settings
+
+ORPHANED: Final = 70
+"""Exit code of a worker whose parent is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a worker is told once.
+
+    Attributes
+    ----------
+    settings
+        Of the project.
+    home
+        Dagster's home, made ready.
+    backfill
+        Identifies the backfill.
+    force
+        Replace files that are stale, damaged or foreign.
+    """
+
+    settings: Settings
+    home: Path
+    backfill: str
+    force: bool
+
+
+def work(orders: Connection, lifeline: Connection, assignment: Assignment) -> None:
+    """Take days from ``orders`` and send back what became of each, until None comes or nobody is there any more.
+
+    Parameters
+    ----------
+    orders
+        Gives days, or None to end; takes a ``DayOutcome`` for each day.
+    lifeline
+        Nothing is ever sent through it: its end means that the parent is gone.
+    assignment
+        What to work on.
+    """
+    _leave_terminal()
+    threading.Thread(target=hold_on_to, args=(lifeline,), daemon=True).start()
+    run = _runner(assignment)
+    while True:
+        try:
+            day = orders.recv()
+        except EOFError:
+            return
+        if day is None:
+            return
+        orders.send(_done(run, day))
+
+
+def hold_on_to(lifeline: Connection, end: Callable[[int], object] = os._exit) -> None:
+    """Wait for the parent's end, then end this process at once: half a day's work is made good by the next run."""
+    try:
+        lifeline.recv()
+    except (EOFError, OSError):
+        end(ORPHANED)
+
+
+def _leave_terminal() -> None:
+    """Begin a session of its own, so that an interrupt from the keyboard reaches the parent alone."""
+    try:
+        os.setsid()
+    except OSError:  # this process leads a group already, as it does where it is not a child
+        return
+
+
+def _runner(assignment: Assignment) -> Callable[[dt.date], DayOutcome]:
+    # The parent needs none of this, and each takes a while to import.
+    from ohlcv_assets.orchestration.runs import Runner  # noqa: PLC0415 -- see above
+    from ohlcv_assets.orchestration.warm_storage import warm_instance  # noqa: PLC0415 -- see above
+    from ohlcv_assets.project import open_project  # noqa: PLC0415 -- see above
+
+    runner = Runner(open_project(assignment.settings), warm_instance(assignment.home), assignment.backfill)
+    return lambda day: runner.day(day, force=assignment.force)
+
+
+def _done(run: Callable[[dt.date], DayOutcome], day: dt.date) -> DayOutcome:
+    """Run a day; a failure of the machinery around it is that day's failure, and the worker goes on."""
+    try:
+        return run(day)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it must reach the parent and must not stop other days
+        text = " ".join(str(error).split()) or type(error).__name__
+        return DayOutcome(day, "failed", error=f"The run could not be carried out: {text}")
