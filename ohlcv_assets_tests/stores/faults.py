@@ -70,6 +70,7 @@ def watch(path: Path) -> None:
                 raise AssertionError(f"{day} is recorded but not there")
         if clean == DAYS and bars.coverage(resolution_of("1d")).num_rows == 2 * len(DAYS):
             return
+        time.sleep(0.02)
 
 
 def child(work: Callable[[], None]) -> int:
