@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,6 +161,11 @@ def _day_file(path: Path, day: dt.date, size: int, raw: Mapping[str, bytes], met
     rows = sum(counts.values())
     if metadata.num_rows != rows or metadata.num_row_groups != len(row_groups):
         raise ValueError(f"its footer promises {rows} trades and Parquet counts {metadata.num_rows}")
+    held: Counter[str] = Counter()
+    for at, symbol in enumerate(row_groups):
+        held[symbol] += metadata.row_group(at).num_rows
+    if held != counts:
+        raise ValueError("its row groups do not hold the trades that its footer promises")
     if not metadata.schema.to_arrow_schema().equals(TRADES):
         raise ValueError("its columns are not those of a day file")
     fingerprint: dict[str, Any] = json.loads(values["fingerprint"])  # Any: JSON; written as texts, and sealed

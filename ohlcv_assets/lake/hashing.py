@@ -50,4 +50,6 @@ def _raw(values: pa.Array[Any]) -> memoryview:  # Any: a column of any fixed wid
     if len(values) == 0:  # then there may be no buffer at all
         return memoryview(b"")
     width = values.type.bit_width // 8
-    return memoryview(cast("pa.Buffer", values.buffers()[1]))[values.offset * width : (values.offset + len(values)) * width]
+    return memoryview(cast("pa.Buffer", values.buffers()[1]))[
+        values.offset * width : (values.offset + len(values)) * width
+    ]

@@ -130,6 +130,7 @@ class Lake:
         groups = [at for at, symbol in enumerate(found.row_groups) if wanted is None or symbol in wanted]
         with machine_errors(f"read the day file of {day}", found.path), damage(found.path), _open(found) as file:
             table = file.read_row_groups(groups, columns=schema.names)
+            table.validate(full=True)  # a broken page header may slip past the checksums
         return table.select(schema.names).unify_dictionaries().cast(schema)
 
     def batches(self, day: dt.date, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -147,7 +148,9 @@ class Lake:
         with file:
             for at in range(len(found.row_groups)):
                 with machine_errors(f"read the day file of {day}", found.path), damage(found.path):
-                    group = file.read_row_group(at, columns=schema.names).select(schema.names).cast(schema)
+                    group = file.read_row_group(at, columns=schema.names)
+                    group.validate(full=True)  # as in read
+                    group = group.select(schema.names).cast(schema)
                 yield from group.combine_chunks().to_batches()
 
     def recompute_hash(self, day: dt.date) -> tuple[str, Mapping[str, int]]:

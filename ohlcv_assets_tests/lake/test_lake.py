@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,11 @@ def test_footer_contradicting_the_rows(lake: Lake, make_trades: MakeTrades, cut:
     pq.write_table(table.slice(1), file.path)
     with pytest.raises(DamagedDayFileError, match="promises 9 trades and Parquet counts 8"):
         lake.inspect(DAY)
+    file, _ = lake.write(DAY, cut(make_trades({"A": 9, "B": 9}), 5), PRINT, force=True)
+    metadata = {k: v for k, v in (pq.read_metadata(file.path).metadata or {}).items() if k != b"ARROW:schema"}
+    pq.write_table(pq.read_table(file.path).replace_schema_metadata(metadata), file.path, row_group_size=10)
+    with pytest.raises(DamagedDayFileError, match="row groups do not hold"):
+        lake.inspect(DAY)
     pq.write_table(table.drop_columns(["side"]), file.path)
     with pytest.raises(DamagedDayFileError, match="columns are not those"):
         lake.inspect(DAY)
@@ -337,3 +343,15 @@ def test_progress(lake: Lake, make_trades: MakeTrades, cut: Cut) -> None:
     events: list[Progress] = []
     lake.write(DAY, cut(make_trades({"A": 5, "B": 6}), 3), PRINT, expected=11, observer=events.append)
     assert [(event.stage, event.done, event.total) for event in events] == [("write", 5, 11), ("write", 11, 11)]
+
+
+def test_writers_and_readers_at_once(lake: Lake, make_trades: MakeTrades, cut: Cut) -> None:
+    """Several writers of one day and readers get along: whoever reads finds the whole day, and nothing is left."""
+    trades = make_trades({"A": 2000, "B": 1000})
+    lake.write(DAY, cut(trades, 100), PRINT)
+    with ThreadPoolExecutor(4) as pool:
+        written = [pool.submit(lake.write, DAY, cut(trades, 50 + at), PRINT, force=True) for at in range(8)]
+        read = [pool.submit(lake.read, DAY) for _ in range(8)]
+    assert len({result.result()[0].content_hash for result in written}) == 1
+    assert all(result.result().equals(trades) for result in read)
+    assert list(lake.path(DAY).parent.iterdir()) == [lake.path(DAY)]

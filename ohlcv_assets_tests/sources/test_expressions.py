@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohlcv_assets.sources.exchange.expressions import TimeUnit, fixed_point, instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, TimeUnit, fixed_point, number, side_of, text
 
 pytestmark = pytest.mark.unit
 
 
-def evaluated(expression: pl.Expr, *values: str | None) -> list[object]:
+def evaluated(expression: pl.Expr | Instant, *values: str | None) -> list[object]:
     """Evaluate an expression over a column ``c`` of text."""
-    return pl.DataFrame({"c": pl.Series(values, dtype=pl.String)}).select(expression).to_series().to_list()
+    frame = pl.DataFrame({"c": pl.Series(values, dtype=pl.String)})
+    return (
+        expression.read(frame) if isinstance(expression, Instant) else frame.select(expression).to_series()
+    ).to_list()
 
 
 @settings(max_examples=40, deadline=None)
@@ -26,7 +29,7 @@ def test_decimal_instants_are_exact(nanos: int, unit: tuple[TimeUnit, int]) -> N
     """Any nanosecond written as a decimal number in any unit is read to that nanosecond."""
     name, power = unit
     written = f"{Decimal(nanos).scaleb(-power):f}"
-    assert evaluated(instant("c", name), written) == [nanos]
+    assert evaluated(Instant("c", name), written) == [nanos]
 
 
 @settings(max_examples=40, deadline=None)
@@ -36,14 +39,14 @@ def test_iso_instants_are_exact(nanos: int, hours: int, colon: str) -> None:
     local = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=nanos // 10**9, hours=hours)
     offset = f"{'-' if hours < 0 else '+'}{abs(hours):02d}{colon}00"
     written = f"{local:%Y-%m-%dT%H:%M:%S}.{nanos % 10**9:09d}{offset}"
-    assert evaluated(instant("c", "iso"), written) == [nanos]
+    assert evaluated(Instant("c", "iso"), written) == [nanos]
 
 
 def test_iso_spellings() -> None:
     """A blank for the T, Z, no offset, fewer and more decimals are all read; nonsense is null."""
     second = 1_710_460_800
     assert evaluated(
-        instant("c", "auto"),
+        Instant("c", "auto"),
         "2024-03-15 00:00:00",
         "2024-03-15T00:00:00Z",
         "2024-03-15T00:00:00.5Z",
@@ -67,14 +70,20 @@ def test_iso_spellings() -> None:
 def test_units_by_size() -> None:
     """Seconds, milliseconds, microseconds and nanoseconds are told apart by their size."""
     assert (
-        evaluated(instant("c", "auto"), "1710460800.25", "1710460800250", "1710460800250000", "1710460800250000000")
+        evaluated(Instant("c", "auto"), "1710460800.25", "1710460800250", "1710460800250000", "1710460800250000000")
         == [1_710_460_800_250_000_000] * 4
     )
 
 
+def test_whole_numbers_in_a_given_unit() -> None:
+    """Whole numbers are read in the unit given, whatever their size; too large ones are null."""
+    assert evaluated(Instant("c", "ms"), "1710460800250", "5", None) == [1_710_460_800_250_000_000, 5_000_000, None]
+    assert evaluated(Instant("c", "ns"), "5", "9223372036854775807") == [5, None]
+
+
 def test_unreadable_instants() -> None:
     """What is no plain decimal number, or too large, is null; digits beyond the nanosecond are cut off."""
-    assert evaluated(instant("c", "s"), "", " 1 ", "-1", "1e9", "abc", None, "99999999999", "1.9999999999", "1.") == [
+    assert evaluated(Instant("c", "s"), "", " 1 ", "-1", "1e9", "abc", None, "99999999999", "1.9999999999", "1.") == [
         None,
         10**9,
         None,

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from ohlcv_assets.sources.exchange.canonical import Layout, Sample, is_flag, is_number, named
-from ohlcv_assets.sources.exchange.expressions import instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, number, side_of, text
 
 NAME: Final = "binance"
 
@@ -35,7 +35,7 @@ def recognise(sample: Sample) -> Layout | None:
         format=NAME,
         skip=0 if header is None else 1,
         columns=columns,
-        ts=instant("time", "auto"),
+        ts=Instant("time", "auto"),
         price=number("price"),
         amount=number("qty"),
         side=side_of("is_buyer_maker", buy=("false",), sell=("true",)),

@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 import polars as pl
 
+from ohlcv_assets.sources.exchange.expressions import Instant
+
 Kind = Literal["csv", "json", "parquet"]
 
 CANONICAL: Final[Mapping[str, pl.DataType]] = {
@@ -81,7 +83,9 @@ class Layout:
         Lines before the first row: 1 where there is a header.
     columns
         Names for the fields of a row, in order; for JSON the keys, for Parquet the columns.
-    ts, price, amount
+    ts
+        The column of instants.
+    price, amount
         Expressions over those columns, which are all text.
     side, id, symbol
         The same; None where the format has none.
@@ -94,7 +98,7 @@ class Layout:
     format: str
     skip: int
     columns: tuple[str, ...]
-    ts: pl.Expr
+    ts: Instant
     price: pl.Expr
     amount: pl.Expr
     side: pl.Expr | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ohlcv_assets.sources.exchange.canonical import Layout, Sample, named
-from ohlcv_assets.sources.exchange.expressions import instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, number, side_of, text
 
 NAME: Final = "ccxt"
 
@@ -27,7 +27,7 @@ def recognise(sample: Sample) -> Layout | None:
         format=NAME,
         skip=1 if sample.kind == "csv" else 0,
         columns=_columns(sample),
-        ts=instant("timestamp", "ms"),
+        ts=Instant("timestamp", "ms"),
         price=number("price"),
         amount=number("amount"),
         side=side_of("side", buy=("buy",), sell=("sell",)) if "side" in present else None,

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from ohlcv_assets.sources.exchange.canonical import Layout, Sample, named, plain
-from ohlcv_assets.sources.exchange.expressions import fixed_point, instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, fixed_point, number, side_of, text
 
 NAME: Final = "databento"
 
@@ -35,7 +35,7 @@ def recognise(sample: Sample) -> Layout | None:
         format=NAME,
         skip=1 if sample.kind == "csv" else 0,
         columns=columns,
-        ts=instant("ts_event", "auto"),
+        ts=Instant("ts_event", "auto"),
         price=pl.when(traded).then(price),
         amount=number("size"),
         side=side_of("side", buy=("b",), sell=("a",), unknown=("n",)),

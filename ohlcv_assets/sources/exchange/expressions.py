@@ -7,7 +7,7 @@ holds what. Instants are read as decimal text, digit by digit: never through flo
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import polars as pl
@@ -38,18 +38,26 @@ def number(column: str) -> pl.Expr:
     return text(column).cast(pl.Float64, strict=False)
 
 
-def instant(column: str, unit: TimeUnit) -> pl.Expr:
-    """Return a column of instants as nanoseconds since 1970.
+@dataclass(frozen=True)
+class Instant:
+    """A column of instants: decimal numbers in ``unit``, with or without a fraction, or ISO 8601 text.
 
-    Parameters
+    Attributes
     ----------
     column
-        Decimal numbers in ``unit``, with or without a fraction, or ISO 8601 text; without an offset it is UTC.
+        Name of a column of text.
     unit
         ``"auto"`` takes ISO 8601 for what it is, and numbers by their size: below 1e11 seconds, 1e14 milliseconds,
-        1e17 microseconds, else nanoseconds. Digits beyond the nanosecond are cut off.
+        1e17 microseconds, else nanoseconds. ISO 8601 without an offset is UTC. Digits beyond the nanosecond are cut
+        off.
     """
-    return text(column).map_batches(partial(_instants, unit=unit), return_dtype=pl.Int64)
+
+    column: str
+    unit: TimeUnit
+
+    def read(self, frame: pl.DataFrame) -> pl.Series:
+        """Return the column as nanoseconds since 1970; null for what cannot be read."""
+        return _instants(frame.select(text(self.column)).to_series(), self.unit)
 
 
 def _instants(value: pl.Series, unit: TimeUnit) -> pl.Series:

@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from ohlcv_assets.sources.exchange.canonical import Layout, Sample, is_number, named
-from ohlcv_assets.sources.exchange.expressions import instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, number, side_of, text
 
 NAME: Final = "kraken"
 
@@ -32,7 +32,7 @@ def recognise(sample: Sample) -> Layout | None:
         format=NAME,
         skip=0 if sample.header is None else 1,
         columns=columns,
-        ts=instant("time", "s"),
+        ts=Instant("time", "s"),
         price=number("price"),
         amount=number("volume"),
         side=side_of("side", buy=("b", "buy"), sell=("s", "sell")) if "side" in columns else None,

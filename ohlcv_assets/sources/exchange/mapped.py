@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from ohlcv_assets.errors import ImportFileError
 from ohlcv_assets.sources.exchange.canonical import Layout, Sample
-from ohlcv_assets.sources.exchange.expressions import TimeUnit, instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, TimeUnit, number, side_of, text
 
 NAME: Final = "mapped"
 
@@ -104,7 +104,7 @@ class ColumnMapping:
             columns=tuple(column for column in wanted.values() if column is not None)
             if sample.kind == "json"
             else columns,
-            ts=instant(self.ts, self.unit),
+            ts=Instant(self.ts, self.unit),
             price=number(self.price),
             amount=number(self.amount),
             side=None

@@ -18,7 +18,7 @@ from typing import IO, Final, cast
 
 from ohlcv_assets.errors import ImportFileError
 
-BLOCK_BYTES: Final = 32 << 20
+BLOCK_BYTES: Final = 16 << 20
 """Text read at a time: bounds the memory of an import, changes nothing in its result."""
 
 _MOST_LINE: Final = 64 << 20

@@ -145,7 +145,7 @@ def _canonical(texts: Iterator[TextRows], where: str, layout: Layout, symbol: st
         frame = text.frame.select(
             pl.col(LINE),
             _symbol(layout, symbol).alias("symbol"),
-            layout.ts.alias("ts"),
+            layout.ts.read(text.frame).alias("ts"),
             layout.price.alias("price"),
             layout.amount.alias("amount"),
             (pl.lit(0, pl.Int8) if layout.side is None else layout.side).cast(pl.Int8).alias("side"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ohlcv_assets.sources.exchange.canonical import Layout, Sample, named, plain
-from ohlcv_assets.sources.exchange.expressions import instant, number, side_of, text
+from ohlcv_assets.sources.exchange.expressions import Instant, number, side_of, text
 
 NAME: Final = "tardis"
 
@@ -26,7 +26,7 @@ def recognise(sample: Sample) -> Layout | None:
         format=NAME,
         skip=1 if sample.kind == "csv" else 0,
         columns=tuple(names.get(name, name) for name in header) if sample.kind == "csv" else sample.first,
-        ts=instant("timestamp", "us"),
+        ts=Instant("timestamp", "us"),
         price=number("price"),
         amount=number("amount"),
         side=side_of("side", buy=("buy",), sell=("sell",), unknown=("unknown",)),
