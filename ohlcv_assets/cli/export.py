@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -192,7 +192,7 @@ def _json(rows: Rows, sink: Sink, cut: _Cut) -> None:
 def _parquet(rows: Rows, sink: Sink, cut: _Cut) -> None:
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(pa.PythonFile(sink, "w"), rows.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(pa.PythonFile(cast("io.IOBase", sink), "w"), rows.schema, compression="zstd") as writer:
         for piece in cut:
             writer.write_table(piece)
 

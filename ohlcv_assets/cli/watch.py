@@ -76,7 +76,8 @@ class Lines:
             if not due:
                 return
             self._said[event.stage] = now
-        get_logger("cli").info(event.stage, subject=event.subject, done=event.done, total=event.total, unit=event.unit)
+        figures = {"subject": event.subject, "done": event.done, "total": event.total, "unit": event.unit}
+        get_logger("cli").info(event.stage, **figures | dict(event.detail))
 
 
 def amount_of(event: Progress) -> str:
