@@ -116,7 +116,8 @@ def chart(reader: Reader, symbol: Symbol, resolution: str, first: Nanos, last: N
     opens = [Nanos(ts) for ts in kept.column("ts").cast(pa.int64()).to_numpy().tolist()]
     digits = max(0, len(str(symbol.ticks_per_unit)) - 1)
     style = Style(unicode=unicode_out(), colour=not target.no_color)
-    target.print(f"{symbol.name} {resolution}, {format_instant(opens[0])} to {format_instant(opens[-1])}")
+    first_open, last_open = (format_instant(ts).removesuffix("T00:00:00Z") for ts in (opens[0], opens[-1]))
+    target.print(f"{symbol.name} {resolution}, {first_open} to {last_open}", style="bold")
     target.print(draw(candles_of(kept, resolution), digits=digits, width=target.width, style=style))
 
 

@@ -26,9 +26,9 @@ LAST: Final = dt.date(2024, 1, 8)
 """Five sessions and a weekend."""
 
 _NEXT: Final = (
-    ("make dev", "Dagster's user interface on http://127.0.0.1:3000, with these runs and checks"),
-    ("{ohlcv} bars {symbol} -r 5m --from {day} --to {day} -f chart", "a closer look at a day"),
-    ("{ohlcv} backfill --from 2024-01 --to 2024-01", "the whole of January; `{ohlcv} status` says what is there"),
+    ("make dev", "Dagster's UI"),
+    (".venv/bin/ohlcv bars {symbol} -r 5m --to 2024-01-02 -f chart", "a day closer"),
+    (".venv/bin/ohlcv backfill --to 2024-01", "all of January"),
 )
 
 
@@ -51,9 +51,8 @@ def demo(ctx: typer.Context) -> None:
         show("")
         chart(reader, symbol, "1d", first, last)
     show("", "What to try next:")
-    width = max(len(_said(command, shown)) for command, _ in _NEXT)
     for command, meaning in _NEXT:
-        show(f"  {_said(command, shown):<{width}}  {_said(meaning, shown)}")
+        show(f"  {command.format(symbol=shown[0].name):<58} {meaning}")
 
 
 def favourites(universe: Universe) -> list[Symbol]:
@@ -62,7 +61,3 @@ def favourites(universe: Universe) -> list[Symbol]:
     ranked = sorted(universe.symbols, key=lambda symbol: (symbol.name not in known, -symbol.activity))
     by_class = sorted(ranked, key=lambda symbol: symbol.asset_class, reverse=True)
     return [next(members) for _, members in itertools.groupby(by_class, key=lambda symbol: symbol.asset_class)]
-
-
-def _said(text: str, shown: list[Symbol]) -> str:
-    return text.format(ohlcv=".venv/bin/ohlcv", symbol=shown[0].name, day="2024-01-05")
