@@ -27,7 +27,7 @@ JUMP_SHARE: Final = (0.6, 0.95)
 PULL_HALF_LIFE: Final = 90.0
 """Days after which half of a distance from the first price is gone. So weak a pull does not show in daily returns; it
 keeps a year's prices of any seed within reach of where they began."""
-TAIL_FREEDOM: Final = 5.0
+TAIL_FREEDOM: Final = 4.4
 """Degrees of freedom of minute shocks (Student's t): returns have a tail exponent near three (Gabaix et al. 2003)
 once volatility is mixed in."""
 REVERSION_HALF_LIFE: Final = 5.0

@@ -14,6 +14,7 @@ from ohlcv_assets.generate.strategies import Strategies
 SEASON: Final = 60
 YEAR: Final = 200
 """Sessions from which on a statistic of days, or of rare events, says anything."""
+MONTH: Final = 19
 WEEK: Final = 5
 
 KURTOSIS_1M: Final = "excess kurtosis, 1m"
@@ -81,7 +82,7 @@ CONTROL: Final = "the same without spread"
 """Not a gate of its own: what ``BOUNCE`` is compared with."""
 
 GATES: Final[Mapping[str, Gate]] = {
-    KURTOSIS_1M: Gate(above=5.0),
+    KURTOSIS_1M: Gate(above=5.0, sessions=MONTH),
     KURTOSIS_5M: Gate(below_of=(KURTOSIS_1M, 0.0), sessions=SEASON),
     KURTOSIS_1H: Gate(below_of=(KURTOSIS_5M, 0.0), sessions=SEASON),
     KURTOSIS_1D: Gate(below=6.0, below_of=(KURTOSIS_1H, 0.0), sessions=YEAR),
