@@ -132,9 +132,9 @@ def volatility(value: object) -> float:
 
 
 def decimal_text(number: Fraction) -> str:
-    """Return a number as TOML that ``exact`` reads back: a decimal where it has one, else a quoted fraction."""
+    """Return a number as TOML that ``exact`` reads back: a decimal where a short one is equal, else a fraction."""
     with localcontext() as context:
-        context.prec = 60
+        context.prec = _MOST_DIGITS
         decimal = Decimal(number.numerator) / Decimal(number.denominator)
     if Fraction(decimal) == number:
         return f"{decimal:f}"

@@ -140,6 +140,15 @@ def test_written_text_reads_back(universe: Universe) -> None:
     assert parse_universe(universe_to_toml(universe).encode(), "written.toml") == universe
 
 
+def test_long_decimals_are_written_as_fractions() -> None:
+    """A multiple whose decimal has more digits than a file may hold is written as a fraction and reads back."""
+    fine = dataclasses.replace(ONE, lots_per_unit=2**37, round_lot=Lots(13_745), mean_amount=1.0)
+    universe = universe_from_symbols([fine])
+
+    assert f'round_lot = "13745/{2**37}"' in universe_to_toml(universe)
+    assert parse_universe(universe_to_toml(universe).encode(), "written.toml") == universe
+
+
 def test_symbols_are_sorted() -> None:
     """Symbols given in any order are listed by name."""
     second = dataclasses.replace(ONE, name="MSFT")
