@@ -54,8 +54,8 @@ class BackfillResult:
         Wall time in all.
     interrupted
         Whether it was told to stop.
-    reported
-        Whether the report was made.
+    report_error
+        Why the report could not be made, or empty; it is not tried after an interrupt.
     """
 
     backfill: str
@@ -65,7 +65,7 @@ class BackfillResult:
     workers: int
     seconds: float
     interrupted: bool
-    reported: bool
+    report_error: str
 
     def of(self, state: str) -> tuple[DayOutcome, ...]:
         """Return the days that were ``made``, ``skipped`` or ``failed``."""
@@ -74,7 +74,7 @@ class BackfillResult:
     @property
     def succeeded(self) -> bool:
         """Whether every day asked for is made and proved, and the report was written."""
-        return not self.of("failed") and len(self.days) == self.asked and self.reported
+        return not self.of("failed") and len(self.days) == self.asked and not self.report_error
 
     @property
     def trades(self) -> int:
@@ -162,7 +162,7 @@ def backfill(
                 watch.tell()
             fail_dead_runs(instance)
         interrupted = stopping() > 0
-        reported = not interrupted and Runner(project, instance, name).report()
+        report_error = "" if interrupted else Runner(project, instance, name).report()
     return BackfillResult(
         backfill=name,
         days=tuple(outcomes[day] for day in days if day in outcomes),
@@ -171,7 +171,7 @@ def backfill(
         workers=size,
         seconds=time.perf_counter() - start,
         interrupted=interrupted,
-        reported=reported,
+        report_error=report_error,
     )
 
 

@@ -7,7 +7,7 @@ https://docs.dagster.io/guides/build/jobs/asset-jobs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 from dagster import AssetSelection
@@ -23,28 +23,33 @@ from ohlcv_assets.orchestration.names import (
     key_of,
 )
 
+_CHECKS: Final = """\
+Every check of a day, on what is there; makes nothing. Dagster infers the partitions of a job from its assets, and this
+one has checks alone: give the day as the tag `dagster/partition`.
+"""
+
 
 def build_jobs(dataset: Dataset) -> Sequence[Any]:  # Any: Dagster does not publish the type of an unresolved job
-    """Return the jobs of a dataset; their partitions are those of the assets they select."""
+    """Return the jobs of a dataset."""
     day = AssetSelection.assets(*(key_of(dataset, name) for name in DAY_ASSETS))
     tags = {DATASET_TAG: dataset.name}
     return [
         dg.define_asset_job(
             DAY_JOB,
             selection=day,
-            tags=tags,
             description="Everything of a day: file, load, roll up, and every check. Days that are done cost little.",
+            tags=tags,
         ),
         dg.define_asset_job(
             CHECKS_JOB,
-            tags=tags,
             selection=AssetSelection.checks_for_assets(*(key_of(dataset, name) for name in DAY_ASSETS)),
-            description="Every check of a day, on what is there; makes nothing.",
+            description=_CHECKS,
+            tags=tags,
         ),
         dg.define_asset_job(
             REPORT_JOB,
             selection=AssetSelection.assets(key_of(dataset, DATASET_REPORT)),
-            tags=tags,
             description="The report on the whole dataset.",
+            tags=tags,
         ),
     ]

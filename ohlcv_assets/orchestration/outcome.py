@@ -104,6 +104,11 @@ def read_outcome(
     )
 
 
+def read_error(events: Iterable[dg.DagsterEvent]) -> str:
+    """Return why the steps of a run failed, or nothing."""
+    return " ".join(_failure(event) for event in events if event.is_step_failure)
+
+
 def _figures(metadata: Any) -> Figures:  # Any: Dagster's mapping of metadata values
     return {name: value.value for name, value in metadata.items()}
 

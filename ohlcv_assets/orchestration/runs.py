@@ -23,7 +23,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from ohlcv_assets.orchestration.assembly import build_definitions
 from ohlcv_assets.orchestration.names import BACKFILL_TAG, DAY_JOB, REPORT_JOB, TRADES, op_of
-from ohlcv_assets.orchestration.outcome import DayOutcome, read_outcome
+from ohlcv_assets.orchestration.outcome import DayOutcome, read_error, read_outcome
 from ohlcv_assets.orchestration.partitions import key_of
 from ohlcv_assets.orchestration.run_context import process_tags
 from ohlcv_assets.pipeline.parts import forget
@@ -70,9 +70,9 @@ class Runner:
             cpu_seconds=time.process_time() - cpu,
         )
 
-    def report(self) -> bool:
-        """Run the job of the report and return whether it succeeded."""
-        return bool(self._run(REPORT_JOB, {}, {}).success)
+    def report(self) -> str:
+        """Run the job of the report and return why it failed, or nothing."""
+        return read_error(self._run(REPORT_JOB, {}, {}).all_events)
 
     def _run(self, job_name: str, tags: Mapping[str, str], config: Mapping[str, Any]) -> dg.JobExecutionResult:
         """Create and execute one run; Any: run config is whatever the ops ask for."""
