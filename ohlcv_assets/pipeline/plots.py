@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ohlcv_assets.bars.split import Column, by_symbol
+from ohlcv_assets.bars.split import by_symbol
 from ohlcv_assets.market.symbols import Universe
 
 if TYPE_CHECKING:
@@ -61,18 +61,15 @@ def closes_plot(daily: pa.Table, universe: Universe) -> str:
         for name, columns in by_symbol(daily, ("close",))
     }
     shares = np.concatenate([[100.0], *(values for _, values in lines.values())])
-    symbols = list(by_symbol(daily, ("close",)))
-    shares: list[Column] = [100 * columns["close"] / columns["close"][0] for _, columns in symbols]
     with _drawing("close") as drawing:
         drawing.axes.set_yscale("log")
-        if shares:  # set before anything is drawn: after a single day there is no range to be found
-            drawing.axes.set_ylim(0.98 * min(map(np.min, shares)), 1.02 * max(map(np.max, shares)))
-        for (name, columns), curve in zip(symbols, shares, strict=True):
+        # Set before anything is drawn: after a single day there is no range to be found.
+        drawing.axes.set_ylim(0.98 * shares.min(), 1.02 * shares.max())
+        for name, (times, values) in lines.items():
             symbol = universe.by_name.get(name)  # none where the store holds bars of another universe
             colour = _COLOURS["other" if symbol is None else symbol.asset_class]
-            times = columns["ts"].astype("datetime64[ns]")
-            marker = "." if len(curve) == 1 else None
-            drawing.axes.plot(times, curve, linewidth=0.8, marker=marker, alpha=0.7, color=colour)
+            marker = "." if len(values) == 1 else None
+            drawing.axes.plot(times, values, linewidth=0.8, marker=marker, alpha=0.7, color=colour)
     return drawing.svg
 
 
