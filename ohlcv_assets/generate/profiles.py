@@ -29,7 +29,7 @@ CRYPTO_HOURS: Final = (
 )  # fmt: skip
 """Relative activity of each UTC hour round the clock: a peak at 15 to 16 with New York's morning, a trough at 9."""
 
-CRYPTO_VOLATILITY_POWER: Final = 0.6
+CRYPTO_VOLATILITY_POWER: Final = 0.7
 """Volatility rises with this power of activity, a little faster than the square root of the mixture of distributions
 hypothesis (Clark 1973)."""
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ohlcv_assets.market.calendars import session_on
 from ohlcv_assets.market.symbols import AssetClass, Symbol, Universe
 
-COMPONENTS: Final = ((20.0, 0.22), (2.0, 0.16))
+COMPONENTS: Final = ((20.0, 0.25), (2.0, 0.22))
 """Half-life in days and stationary standard deviation ``s`` of the two components of log-volatility, months and days:
 its memory is close to a long one (Cont 2001, fact 8), and a few components of different speed are what approximates it
 (Corsi 2009). Daily returns get an excess kurtosis of about one."""
