@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -97,4 +97,4 @@ app.add_typer(runs.app, name="runs", rich_help_panel=_CARE)
 @cache
 def command() -> TyperGroup:
     """Return the assembled command."""
-    return typer.main.get_group(app)
+    return cast("TyperGroup", typer.main.get_command(app))  # which adds shell completion, as get_group does not

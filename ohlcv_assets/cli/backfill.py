@@ -105,6 +105,8 @@ def show_result(result: BackfillResult) -> None:
         )
     if result.repaired:
         remark(f"Runs of killed processes reported failed: {len(result.repaired)}.")
+    if result.report_error:
+        remark(f"The report could not be made: {result.report_error}")
     if result.interrupted:
         remark("Stopped when asked to; start it again and it goes on where it was.")
 

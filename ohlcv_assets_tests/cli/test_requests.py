@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from ohlcv_assets import market
+from ohlcv_assets.bench import strategies as bench_strategies
+from ohlcv_assets.bench.strategies import StrategyRow
 from ohlcv_assets.cli import main
+from ohlcv_assets.generate.realism import report as realism_report
+from ohlcv_assets.generate.realism.gates import CLUSTERING, FANO
+from ohlcv_assets.generate.realism.report import Row
+from ohlcv_assets.generate.strategies import Strategies
 from ohlcv_assets.settings import Settings
 from ohlcv_assets_tests.commands import Ohlcv, content_of
 
@@ -69,10 +75,63 @@ def test_the_control_misses_what_it_must(ohlcv: Ohlcv) -> None:
     days = ("--set", "start=2024-01-02", "--set", "end=2024-01-12", "--set", "total_trades=1000000")
     shown = ohlcv(*days, "realism", "--model", "gbm", "--symbols", "AAPL,MSFT")
     assert shown.code == 1
-    assert "Missed, as this control must: excess kurtosis" in shown.out
+    assert "Missed, as this control must: " in shown.out
     document = ohlcv("realism", "--model", "gbm", "--days", "1", "--json").document
     assert document["strategies"]["price_model"] == "gbm"
     assert document["expected_failures"]
+
+
+def row(symbol: str, statistic: str, *, passed: bool) -> Row:
+    """Return one judged statistic."""
+    return Row(symbol, statistic, 1.0, "> 2", passed, 60)
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "says"),
+    [
+        (
+            "gbm",
+            (row("A", CLUSTERING, passed=False), row("B", CLUSTERING, passed=True)),
+            (f"must: {CLUSTERING} (A)", f"Passed, though this control must miss them: {CLUSTERING} (B)."),
+        ),
+        ("gbm", (row("A", CLUSTERING, passed=True),), ("Missed, as this control must: none.",)),
+        ("stochastic-volatility", (row("A", FANO, passed=False),), (f"Missed: {FANO} (A)",)),
+        ("stochastic-volatility", (row("A", FANO, passed=True),), ("1 of 1 gates passed, 0 not judged.",)),
+    ],
+)
+def test_realism_names_every_surprise(
+    ohlcv: Ohlcv, monkeypatch: pytest.MonkeyPatch, model: str, rows: tuple[Row, ...], says: tuple[str, ...]
+) -> None:
+    """What missed its gate, and what passed though a control must not, is named by statistic and symbol."""
+    monkeypatch.setattr(realism_report, "measure", lambda *_: realism_report.Report(Strategies(model), rows))
+    shown = ohlcv("realism", "--model", model)
+    assert shown.code == (0 if all(found.passed for found in rows) else 1)
+    for said in says:
+        assert said in shown.out
+
+
+def test_every_strategy_is_compared(ohlcv: Ohlcv, tmp_path: Path) -> None:
+    """`ohlcv bench strategies` shows speed, size and gates of each, and keeps no file."""
+    words = ("bench", "strategies", "--days", "2", "--repeats", "1")
+    document = ohlcv(*words, "--day", "2024-01-05", "--json").document
+    assert document["day"] == "2024-01-05"
+    assert len({tuple(found["strategies"].values()) for found in document["rows"]}) == len(document["rows"]) > 5
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("as_expected", [True, False])
+def test_a_strategy_that_surprises_is_a_failure(
+    ohlcv: Ohlcv,
+    monkeypatch: pytest.MonkeyPatch,
+    as_expected: bool,
+) -> None:
+    """The table marks it and the exit code says so."""
+    found = StrategyRow(Strategies(price_model="gbm"), 12e6, 7.5, 20, 24, as_expected)
+    monkeypatch.setattr(bench_strategies, "compare_strategies", lambda *_args, **_options: [found])
+    shown = ohlcv("bench", "strategies")
+    assert shown.code == (0 if as_expected else 1)
+    for said in ("gbm", "12.0M", "7.50", "20/24"):
+        assert said in shown.out
 
 
 def test_realism_can_take_every_symbol(ohlcv: Ohlcv) -> None:
@@ -103,8 +162,9 @@ def test_an_import_says_in_numbers_what_it_did(ohlcv: Ohlcv, copied: Path, tmp_p
     assert (document["dataset"], document["trades"], document["duplicates"]) == ("btc", 5, 1)
     assert ohlcv("--dataset", "btc", "plan", "--json").document["total"] == 5
     assert ohlcv("--dataset", "btc", "trades", "BTCUSDT", "--json").document["count"] == 5
-    refused = ohlcv("--dataset", "btc", "realism")
-    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    for command in (("realism",), ("bench", "strategies")):
+        refused = ohlcv("--dataset", "btc", *command)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
 
 
 def test_other_files_are_imported_by_mapping(ohlcv: Ohlcv, copied: Path, tmp_path: Path) -> None:

@@ -156,6 +156,14 @@ def test_an_output_file_appears_only_when_complete(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_rows_reach_a_standard_output_without_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standard output that only takes text, as notebooks have, gets text."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    export(Rows("bars", BARS, iter(()), {}), Format.csv, None, None)
+    assert stream.getvalue() == ",".join(BARS.names) + "\n"
+
+
 def test_large_numbers_are_cut_sensibly(capsys: pytest.CaptureFixture[str]) -> None:
     """Wide sums get two decimals, small amounts all they have, an instant no more digits than it needs."""
     row = {
