@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, Resolution, resolution_of
 from ohlcv_assets.bars.derive import derive
+from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, Resolution, resolution_of
 from ohlcv_assets.errors import InvalidDateError, OutsideDatasetError, UserError
 from ohlcv_assets.frames import Frame, When, frame, instant
 from ohlcv_assets.instants import format_instant
@@ -271,6 +271,17 @@ class Reader:
                 "swap or widen the two."
             )
         return first, last
+
+    def require_files(self, first: Nanos, last: Nanos) -> None:
+        """Refuse a range before it is read if one of its days has no usable file.
+
+        Raises
+        ------
+        LakeError
+            Naming the first such day.
+        """
+        for day in days_between(day_of(first), day_of(Nanos(last - 1))):
+            self.project.lake.inspect(day)
 
     def _names(self, symbol: str | Sequence[str]) -> tuple[str, ...]:
         wanted = (symbol,) if isinstance(symbol, str) else tuple(symbol)

@@ -6,6 +6,7 @@ What belongs here: writing pieces of Arrow tables in one format to one place. Wh
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import sys
@@ -94,7 +95,9 @@ def export(rows: Rows, form: Format, output: Path | None, limit: int | None) -> 
         Format.parquet: _parquet,
         Format.table: _table,
     }
-    cut = _Cut(rows.pieces, limit)
+    # The first piece is fetched before anything is written: what fails at once must leave no half document.
+    first = list(itertools.islice(rows.pieces, 1))
+    cut = _Cut(itertools.chain(first, rows.pieces), limit)
     with _destination(output) as sink:
         writers[form](rows, sink, cut)
     if cut.truncated and form is not Format.json:

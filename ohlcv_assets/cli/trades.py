@@ -61,6 +61,8 @@ def trades(
     first, last = reader.span(start, end)
     about = {"symbol": name, "from": format_instant(first), "to": format_instant(last), "source": source}
     if source == "file":
+        if limit is None and (as_json or form != "table"):
+            reader.require_files(first, last)
         rows = Rows("trades", TRADES, reader.iter_trades(name, first, last, as_="arrow"), about)
     else:
         rows = Rows("trades", STORED, _stored(project, name, first, last), about)

@@ -6,6 +6,7 @@ What belongs here: the immutable value types. What does not: reading them from a
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +87,10 @@ class Universe:
         """
         found = self.by_name.get(name)
         if found is None:
-            known = ", ".join(self.names[:30])
-            raise UnknownSymbolError(f"There is no symbol {name!r} in this dataset; it has: {known}.")
+            folded = {known.casefold(): known for known in self.names}
+            close = difflib.get_close_matches(name.casefold(), folded, 1, 0.5)
+            hint = f"did you mean {folded[close[0]]}? It has" if close else "it has"
+            raise UnknownSymbolError(
+                f"There is no symbol {name!r} in this dataset; {hint}: {', '.join(self.names[:30])}."
+            )
         return found

@@ -194,8 +194,9 @@ def test_other_files_are_imported_by_mapping(ohlcv: Ohlcv, copied: Path, tmp_pat
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("trades", "AAPPL"), "AAPL"),
-        (("bars", "aapl"), "AAPL"),
+        (("trades", "AAPPL"), "did you mean AAPL? It has: AAPL, "),
+        (("bars", "aapl"), "did you mean AAPL? It has: AAPL, "),
+        (("bars", "???"), "There is no symbol '???' in this dataset; it has: AAPL, "),
         (("bars", "AAPL", "--resolution", "7m"), "There is no resolution '7m'"),
         (("trades", "AAPL", "--from", "2023-12-31"), "2023-12-31 is outside dataset 'default'"),
         (("bars", "AAPL", "--to", "2024-02"), "2024-02 is outside dataset 'default'"),
@@ -203,6 +204,8 @@ def test_other_files_are_imported_by_mapping(ohlcv: Ohlcv, copied: Path, tmp_pat
         (("trades", "AAPL", "--from", "tomorrow"), "'tomorrow' is no date or instant"),
         (("trades", "AAPL", "--from", "2024-01-08", "--to", "2024-01-05"), "swap or widen the two"),
         (("trades", "AAPL", "--from", "2024-01-09"), "2024-01-09"),
+        (("trades", "AAPL", "--json"), "2024-01-09"),
+        (("trades", "AAPL", "--format", "csv", "--output", "out.csv"), "2024-01-09"),
         (("verify", "--from", "2024-01-05T10:00Z"), "is neither a day nor a month"),
         (("verify", "--from", "2025-01-01"), "2025-01-01 is outside dataset 'default'"),
         (("verify", "--from", "2024-01-08", "--to", "2024-01-05"), "is before --from 2024-01-08; swap the two"),
@@ -252,7 +255,7 @@ def test_a_locked_store_is_one_sentence(ohlcv: Ohlcv, copied: Path) -> None:
     assert locks
     with locks[0].open("r+") as lock:  # a process has one broker a file, so this file must be new to it
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for words in (("bars", "AAPL"), ("verify",), ("status",)):
+        for words in (("bars", "AAPL"), ("verify",), ("status",), ("trades", "AAPL", "--source", "store", "--json")):
             done = ohlcv("--set", "store_patience=0.2", *words)
             assert (done.code, done.out) == (2, "")
             assert done.err.count("\n") == 1
