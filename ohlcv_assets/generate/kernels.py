@@ -146,10 +146,9 @@ def _size(
     if habit < rounded:
         unit = round_lot
     elif habit < coarse:
-        unit = 10.0 if wanted >= 100.0 else 1.0
-        unit = 100.0 if wanted >= 1_000.0 else unit
-        unit = 1_000.0 if wanted >= 10_000.0 else unit
-        unit = 10_000.0 if wanted >= 100_000.0 else unit
+        for bound in (100.0, 1_000.0, 10_000.0, 100_000.0):
+            if wanted >= bound:
+                unit = bound * 0.1
     return int(max(np.floor(wanted / unit + 0.5), 1.0) * unit)
 
 
