@@ -21,5 +21,5 @@ def test_symbols_by_name() -> None:
 
 def test_unknown_symbol() -> None:
     """A symbol that is not there is named, with those that are."""
-    with pytest.raises(UnknownSymbolError, match=r"no symbol 'APPL' .*; did you mean AAPL\? It has: AAPL, ADA-USD, .*XRP-USD"):
+    with pytest.raises(UnknownSymbolError, match=r"no symbol 'APPL' .*; did you mean AAPL\? It has: .*XRP-USD"):
         load_universe().symbol("APPL")
