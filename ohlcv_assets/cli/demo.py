@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -32,13 +32,19 @@ _NEXT: Final = (
 )
 
 
-def demo(ctx: typer.Context) -> None:
+def demo(
+    ctx: typer.Context,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make the week anew, also where other files are there.")
+    ] = False,
+) -> None:
     """Make a week of 2024, then show its days, two symbols as candles, and what to try next."""
     from ohlcv_assets.reading import Reader
 
     project = request_of(ctx).project()
     days = days_asked(project.dataset.days, project.dataset.name, str(FIRST), str(LAST))
-    result = backfill.run(project, days)
+    result = backfill.run(project, days, force=force)
     backfill.show_result(result)
     if result.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
