@@ -15,7 +15,7 @@ from ohlcv_assets.project import Project
 FILE_BYTES: Final = 8.5
 """Most bytes a trade takes in a day file."""
 
-STORE_BYTES: Final = 9.5
+STORE_BYTES: Final = 10.5
 """Most bytes a trade takes in the embedded store, its share of the bars included."""
 
 SPARE_BYTES: Final = 200_000_000
