@@ -25,7 +25,12 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.settings import DEFAULT_DATASET
 
 PARTITION_TAG: Final = "dagster/partition"
-_UNFINISHED: Final = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+_UNFINISHED: Final = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 _FINISHED: Final = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 _CLOCK_SLACK: Final = 2.0
 """Seconds by which one process's start may be told differently when the machine's clock is set."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from ohlcv_assets.bars.resolutions import Resolution
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.orchestration.outcome import DayOutcome
+from ohlcv_assets.orchestration.worker import Assignment
 from ohlcv_assets.project import Project, open_project
 from ohlcv_assets.settings import load_settings
 from ohlcv_assets.stores.memory import MemoryTradeStore
@@ -88,3 +93,25 @@ def spoil_bars(project: Project, resolution: Resolution, day: dt.date) -> None:
 def metadata_of(result: dg.AssetCheckEvaluation) -> Mapping[str, Any]:
     """Return a check's metadata as plain values."""
     return {name: value.value for name, value in result.metadata.items()}
+
+
+def fake_work(orders: Connection, _lifeline: Connection, assignment: Assignment) -> None:
+    """Do as a worker does, but make nothing; die of Friday, and take long over Saturday where told to by name."""
+    while (day := orders.recv()) is not None:
+        if day == FRIDAY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if day == SATURDAY and assignment.backfill == "slow":
+            time.sleep(60)
+        orders.send(DayOutcome(day, "made", run_id=assignment.backfill))
+
+
+def contents(project: Project, days: Sequence[dt.date] = DAYS) -> list[object]:
+    """Return everything that files and stores hold of some days, comparable with ==."""
+    return [
+        [
+            project.lake.recompute_hash(day),
+            project.trade_store.content(day).to_pylist(),
+            [project.bar_store.read(one, *day_bounds(day)).to_pylist() for one in STORED_RESOLUTIONS],
+        ]
+        for day in days
+    ]
