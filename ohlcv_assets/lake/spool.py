@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,8 @@ import pyarrow as pa
 
 from ohlcv_assets.sources.exchange.arrange import decimals_of
 from ohlcv_assets.units import DAY, Nanos, day_of
+
+_KEPT: Final = ("ts", "price", "amount", "side", "id")
 
 
 class SymbolFacts:
@@ -41,8 +44,8 @@ class SymbolFacts:
             self.first_ts, self.first_price = int(ts[earliest]), float(price[earliest])
         self.rows += rows.height
         self.amount += float(amount.sum())
-        self.price_decimals = max(self.price_decimals, decimals_of(price))
-        self.amount_decimals = max(self.amount_decimals, decimals_of(amount))
+        self.price_decimals = decimals_of(price, self.price_decimals)
+        self.amount_decimals = decimals_of(amount, self.amount_decimals)
         self.most_price = max(self.most_price, float(price.max()))
         self.most_amount = max(self.most_amount, float(amount.max()))
 
@@ -60,17 +63,18 @@ class Spool:
         """Put down ``canonical.CANONICAL`` rows, in the order read."""
         if rows.height == 0:
             return
-        dated = rows.with_columns((pl.col("ts") // DAY).alias("_day"))
-        parts = dated.partition_by("_day", "symbol", maintain_order=True, include_key=True)
-        schema = parts[0].drop("_day").to_arrow().schema
+        day = (pl.col("ts") // DAY).alias("_day")
+        kept = rows.select("symbol", day, "ts", "price", "amount", "side", _ids(rows["id"]))
+        parts = kept.partition_by("symbol", "_day", maintain_order=True, include_key=True)
+        schema = parts[0].select(_KEPT).to_arrow().schema
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         path = str(self._path(self._files))
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
             for at, part in enumerate(parts):
-                symbol, day = part["symbol"][0], day_of(Nanos(part["ts"][0]))
+                symbol, first = part["symbol"][0], Nanos(part["ts"][0])
                 self.facts[symbol].take(part)
-                self._index[day][symbol].append((self._files, at))
-                writer.write_table(part.drop("_day").to_arrow().combine_chunks())
+                self._index[day_of(first)][symbol].append((self._files, at))
+                writer.write_table(part.select(_KEPT).to_arrow().combine_chunks())
         self._files += 1
 
     def days(self) -> tuple[dt.date, ...]:
@@ -82,12 +86,27 @@ class Spool:
         return tuple(sorted(self._index.get(day, {})))
 
     def take(self, day: dt.date, symbol: str) -> pl.DataFrame:
-        """Return the rows of a symbol and day in the order read."""
-        tables = []
+        """Return the rows of a symbol and day in the order read: ts, price, amount, side, id.
+
+        Ids are numbers where all of them are whole numbers, else text.
+        """
+        frames = []
         for file, batch in self._index[day][symbol]:
             with pa.memory_map(str(self._path(file))) as source:
-                tables.append(pa.Table.from_batches([pa.ipc.open_file(source).get_batch(batch)]))
-        return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
+                table = pa.Table.from_batches([pa.ipc.open_file(source).get_batch(batch)])
+                frames.append(pl.DataFrame(pl.from_arrow(table)))
+        return pl.concat(frames, how="vertical_relaxed", rechunk=True)
 
     def _path(self, file: int) -> Path:
         return self._folder / f"{file:06d}.arrow"
+
+
+def _ids(ids: pl.Series) -> pl.Series:
+    """Return ids as numbers where all of them are; among others, a whole number in its shortest spelling.
+
+    So an id is the same whatever stands beside it: numbers take half the room and a fraction of the time of text.
+    """
+    numbers = ids.cast(pl.Int64, strict=False)
+    if numbers.null_count() == ids.null_count():
+        return numbers
+    return pl.select(pl.coalesce(numbers.cast(pl.String), ids).alias("id")).to_series()

@@ -79,6 +79,7 @@ def test_whole_numbers_in_a_given_unit() -> None:
     """Whole numbers are read in the unit given, whatever their size; too large ones are null."""
     assert evaluated(Instant("c", "ms"), "1710460800250", "5", None) == [1_710_460_800_250_000_000, 5_000_000, None]
     assert evaluated(Instant("c", "ns"), "5", "9223372036854775807") == [5, None]
+    assert evaluated(Instant("c", "auto"), "-1710460800001", "1710460800001") == [None, 1_710_460_800_001_000_000]
 
 
 def test_unreadable_instants() -> None:

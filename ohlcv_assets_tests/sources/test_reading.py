@@ -8,12 +8,14 @@ import json
 import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohlcv_assets.errors import ImportFileError
-from ohlcv_assets.sources.exchange import jsonlist, opening
+from ohlcv_assets.lake.spool import _ids
+from ohlcv_assets.sources.exchange import jsonlist, opening, tables
 from ohlcv_assets.sources.exchange.jsonlist import object_blocks
 from ohlcv_assets.sources.exchange.opening import files_of, line_blocks, members_of
 from ohlcv_assets.sources.exchange.reading import BadRow, Rows, open_trades
@@ -67,6 +69,57 @@ def test_bad_row_is_named(tmp_path: Path, row: str, reason: str) -> None:
     assert reason in bad.reason
     assert str(bad).startswith(f"{path}, line 4: ")
     assert rows.trades["line"].to_list() == [2, 5]
+
+
+FIELDS = st.tuples(
+    st.sampled_from(["5", "6", "007", "+7", "", "x-1", " 8 "]),
+    st.sampled_from(["42283.58", "1e-05", " 2.5", "+3", ".5", '"7.25"', "", "nan", "abc", "0x10", "0"]),
+    st.sampled_from(["0.001", "2", "1_000", '"1"', "3 "]),
+    st.sampled_from(["1", "", '"a,b"', '"a""b"']),
+    st.sampled_from([f"{S}001", f"{S}001000", f"{S}.5", f" {S}002", f"-{S}001", "99999999999999999999", "soon"]),
+    st.sampled_from(["true", "False", "", "maybe"]),
+    st.sampled_from(["True", "", "x"]),
+)
+LINES = st.lists(
+    st.one_of(
+        st.just(f"5,42283.58,0.001,42.2,{S}001,true,True"),
+        FIELDS.map(",".join),
+        st.sampled_from(["", "5,1,1", f"5,1,1,1,{S}001,true", f"5,1,1,1,{S}001,true,True,8"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(LINES, st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_typed_reading_is_careful_reading(lines: list[str], end: str, ended: bool) -> None:
+    """A block read with its numbers typed gives the rows that careful reading gives, and names the same bad ones."""
+    text = f"5,42283.58,0.001,42.2,{S}001,true,True{end}" + end.join(lines) + (end if ended else "")
+    member = opening.Member(Path("A-trades-1.csv"), "A-trades-1.csv", "A", lambda: io.BytesIO(text.encode()))
+    with pytest.MonkeyPatch.context() as patch:
+        quick = list(open_trades(member, member.opened(), "A", None, None).rows)
+        patch.setattr(tables, "typed_rows", lambda *_: None)
+        careful = list(open_trades(member, member.opened(), "A", None, None).rows)
+
+    assert [(rows.trades.rows(), rows.bad, rows.bad_count) for rows in quick] == [
+        (rows.trades.rows(), rows.bad, rows.bad_count) for rows in careful
+    ]
+
+
+def test_sound_blocks_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block without anything unusual, an empty last field included, needs no second reading."""
+    monkeypatch.setattr(tables, "_csv", pytest.fail)
+    path = tmp_path / "A-trades-1.csv"
+    path.write_text(f"5,1,2,3,{S}001,true,True\n6,1.5,2,3,{S}002,true,\n")
+    (rows,) = read(path)
+    assert rows.trades["price"].to_list() == [1.0, 1.5]
+
+
+def test_ids_are_the_same_in_any_company() -> None:
+    """Whole numbers as ids are numbers however they are spelt, and stay equal beside ids that are text."""
+    assert _ids(pl.Series("id", ["7", None, "007"])).to_list() == [7, None, 7]
+    assert _ids(pl.Series("id", ["007", None, "x-1"])).to_list() == ["7", None, "x-1"]
 
 
 def test_line_numbers_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,8 @@ def arrange(
     Parameters
     ----------
     rows
-        ``canonical.CANONICAL`` in the order read, at least one row.
+        ts, price, amount, side and id (numbers, or text) as ``canonical.CANONICAL`` has them, in the order read, at
+        least one row.
     end
         First nanosecond after the day.
     ticks_per_unit, lots_per_unit
@@ -113,6 +114,8 @@ def arrange(
 
 def _without_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     """Keep the first row of every id, and every row without one."""
+    if _is_ascending(rows["id"]):
+        return rows, 0, 0
     first = pl.col("id").is_null() | pl.col("id").is_first_distinct()
     kept = rows.filter(first)
     dropped = rows.height - kept.height
@@ -128,7 +131,14 @@ def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
     number = rows["id"].cast(pl.Int64, strict=False)
     if number.null_count() > 0:
         return rows.sort("ts", maintain_order=True)
+    if _is_ascending(number) and rows["ts"].is_sorted():
+        return rows
     return rows.with_columns(number.alias("id")).sort("ts", "id", maintain_order=True)
+
+
+def _is_ascending(ids: pl.Series) -> bool:
+    """Tell whether ids are numbers each greater than the one before: the usual case, where nothing repeats."""
+    return ids.dtype == pl.Int64 and ids.null_count() == 0 and bool((ids.diff().fill_null(1) > 0).all())
 
 
 def spread_ties(ts: NDArray[np.int64], end: int) -> NDArray[np.int64]:
@@ -167,14 +177,23 @@ def tick_rule(price: NDArray[np.float64], previous: Last | None) -> NDArray[np.i
     return direction
 
 
-def decimals_of(values: NDArray[np.float64]) -> int:
+def decimals_of(values: NDArray[np.float64], known: int = 0) -> int:
     """Return how many decimals values need, as far as a grid of doubles can tell, at most ``MOST_DECIMALS``.
 
     Parameters
     ----------
     values
         Positive and finite, at least one.
+    known
+        Decimals that other values need: the least to return.
     """
+    rest = values[~on_grid(values, 10**known)]
+    if len(rest) == 0:
+        return known
+    return max(known, _decimals_of(values))
+
+
+def _decimals_of(values: NDArray[np.float64]) -> int:
     rest = values
     most = float(values.max())
     for decimals in range(MOST_DECIMALS + 1):

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from ohlcv_assets.sources.exchange.expressions import Instant
+from ohlcv_assets.sources.exchange.expressions import Instant, is_plain
 
 Kind = Literal["csv", "json", "parquet"]
 
@@ -106,6 +106,23 @@ class Layout:
     symbol: pl.Expr | None = None
     file_symbol: str | None = None
     separator: str = ","
+
+    def number_types(self, *, whole_instants: bool) -> dict[str, pl.DataType]:
+        """Return the types of the columns that may be parsed as numbers, as no other expression reads them as text.
+
+        Parameters
+        ----------
+        whole_instants
+            Whether instants are written as whole numbers.
+        """
+        plain = [value for value in (self.price, self.amount) if is_plain(value)]
+        types: dict[str, pl.DataType] = {value.meta.root_names()[0]: pl.Float64() for value in plain}
+        if whole_instants:
+            types[self.ts.column] = pl.Int64()
+        others = [value for value in (self.price, self.amount) if not is_plain(value)]
+        others += [value for value in (self.side, self.id, self.symbol) if value is not None]
+        texts = {name for value in others for name in value.meta.root_names()}
+        return {name: dtype for name, dtype in types.items() if name not in texts}
 
 
 def is_number(text: str) -> bool:

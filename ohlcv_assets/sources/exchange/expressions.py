@@ -38,6 +38,11 @@ def number(column: str) -> pl.Expr:
     return text(column).cast(pl.Float64, strict=False)
 
 
+def is_plain(value: pl.Expr) -> bool:
+    """Tell whether an expression reads one column as ``number`` does, so that the column may as well be parsed so."""
+    return value.meta.eq(number(value.meta.root_names()[0]))
+
+
 @dataclass(frozen=True)
 class Instant:
     """A column of instants: decimal numbers in ``unit``, with or without a fraction, or ISO 8601 text.
@@ -56,7 +61,10 @@ class Instant:
     unit: TimeUnit
 
     def read(self, frame: pl.DataFrame) -> pl.Series:
-        """Return the column as nanoseconds since 1970; null for what cannot be read."""
+        """Return the column, text or whole numbers, as nanoseconds since 1970; null for what cannot be read."""
+        value = frame[self.column]
+        if value.dtype == pl.Int64:
+            return _scaled_whole(value, self.unit)
         return _instants(frame.select(text(self.column)).to_series(), self.unit)
 
 
@@ -65,9 +73,14 @@ def _instants(value: pl.Series, unit: TimeUnit) -> pl.Series:
     if unit != "iso":
         whole = value.cast(pl.Int64, strict=False)
         if whole.null_count() == value.null_count():
-            number = pl.col(value.name)
-            return whole.to_frame().select(_times_power(number, unit, _digits_of(number))).to_series()
+            return _scaled_whole(whole, unit)
     return value.to_frame().select(_careful(pl.col(value.name), unit)).to_series()
+
+
+def _scaled_whole(whole: pl.Series, unit: TimeUnit) -> pl.Series:
+    """Return whole numbers in a unit as nanoseconds."""
+    number = pl.col(whole.name)
+    return whole.to_frame().select(_times_power(number, unit, _digits_of(number))).to_series()
 
 
 def _times_power(whole: pl.Expr, unit: TimeUnit, digits: pl.Expr) -> pl.Expr:
@@ -98,8 +111,8 @@ def _digits_of(whole: pl.Expr) -> pl.Expr:
 
 
 def _within(whole: pl.Expr, power: int) -> pl.Expr:
-    """Return whole numbers times ``10**power``; null where that is too large."""
-    return pl.when(whole <= _MOST // 10**power - 1).then(whole * 10**power)
+    """Return whole numbers times ``10**power``; null where they are negative or that is too large."""
+    return pl.when(whole.is_between(0, _MOST // 10**power - 1)).then(whole * 10**power)
 
 
 def _careful(value: pl.Expr, unit: TimeUnit) -> pl.Expr:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, cast
 
+import numpy as np
+
 from ohlcv_assets.errors import ImportFileError
 
 BLOCK_BYTES: Final = 16 << 20
@@ -50,10 +52,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Block:
-    """Some whole lines, and the number of the first of them, from 1."""
+    """Some whole lines, the number of the first of them, from 1, and how many there are."""
 
     data: bytes
     line: int
+    lines: int
 
 
 def files_of(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -158,7 +161,13 @@ def line_blocks(stream: IO[bytes], where: str, size: int = BLOCK_BYTES) -> Itera
                 f"{where} has no line end within {_MOST_LINE >> 20} MB after line {line}: is it text?"
             )
         if end > 0:
-            yield Block(data[:end], line)
-            line += data.count(b"\n")
+            block = Block(data[:end], line, count_of(data, "\n"))
+            yield block
+            line += block.lines
     if rest:
-        yield Block(rest, line)
+        yield Block(rest, line, 1)
+
+
+def count_of(data: bytes, character: str) -> int:
+    """Count an ASCII character in UTF-8 text: several times as fast as ``bytes.count`` where there are many."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(character)))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ohlcv_assets.errors import ImportFileError
 from ohlcv_assets.market.grid import MOST_STEPS
-from ohlcv_assets.sources.exchange.canonical import CANONICAL, Kind, Layout, Sample
+from ohlcv_assets.sources.exchange.canonical import Kind, Layout, Sample
 from ohlcv_assets.sources.exchange.detect import layout_of
 from ohlcv_assets.sources.exchange.mapped import ColumnMapping
 from ohlcv_assets.sources.exchange.opening import Member, damaged, line_blocks
@@ -102,7 +102,7 @@ def open_trades(
     layout = layout_of(sample, member.where, format_name, mapping)
     if symbol is None and layout.symbol is None and layout.file_symbol is None:
         raise ImportFileError(f"{member.where} does not say which symbol it holds: say so with --symbol.")
-    texts = _texts(member, stream, head, layout, parquet)
+    texts = _texts(member, stream, head, sample, layout, parquet)
     return Reader(layout, _canonical(texts, member.where, layout, symbol))
 
 
@@ -127,7 +127,7 @@ def _sample(member: Member, head: bytes, separator: str, parquet: pq.ParquetFile
 
 
 def _texts(
-    member: Member, stream: IO[bytes], head: bytes, layout: Layout, parquet: pq.ParquetFile | None
+    member: Member, stream: IO[bytes], head: bytes, sample: Sample, layout: Layout, parquet: pq.ParquetFile | None
 ) -> Iterator[TextRows]:
     if parquet is not None:
         return parquet_rows(parquet, layout)
@@ -136,29 +136,40 @@ def _texts(
     blocks = line_blocks(stream, member.where)
     if head.lstrip()[:1] == b"{":
         return json_rows(blocks, layout)
-    return csv_rows(blocks, layout, member.where)
+    fields = dict(zip(layout.columns, sample.row, strict=False))
+    whole_instants = fields.get(layout.ts.column, "").strip().isdecimal()
+    return csv_rows(blocks, layout, member.where, layout.number_types(whole_instants=whole_instants))
 
 
 def _canonical(texts: Iterator[TextRows], where: str, layout: Layout, symbol: str | None) -> Iterator[Rows]:
     named: set[str] = set()
     for text in texts:
-        frame = text.frame.select(
-            pl.col(LINE),
-            _symbol(layout, symbol).alias("symbol"),
-            layout.ts.read(text.frame).alias("ts"),
-            layout.price.alias("price"),
-            layout.amount.alias("amount"),
-            (pl.lit(0, pl.Int8) if layout.side is None else layout.side).cast(pl.Int8).alias("side"),
-            (pl.lit(None, pl.String) if layout.id is None else layout.id).alias("id"),
-            *(() if layout.symbol is None else (layout.symbol.alias("_named"),)),
-        )
         if symbol is not None and layout.symbol is not None:
-            named |= set(frame["_named"].drop_nulls().unique().to_list())
+            named |= set(text.frame.select(layout.symbol.unique()).to_series().drop_nulls())
             if len(named) > 1:
                 raise ImportFileError(
                     f"{where} holds several symbols ({', '.join(sorted(named)[:5])}): leave out --symbol."
                 )
-        yield _judged(frame.select([*CANONICAL]), text, where)
+        yield _judged(text, where, layout, symbol)
+
+
+def _read(frame: pl.DataFrame, layout: Layout, symbol: str | None) -> pl.DataFrame:
+    """Return rows of a file as ``CANONICAL``, null where something cannot be read."""
+    return frame.select(
+        pl.col(LINE),
+        _symbol(layout, symbol).alias("symbol"),
+        layout.ts.read(frame).alias("ts"),
+        _number(layout.price, frame).alias("price"),
+        _number(layout.amount, frame).alias("amount"),
+        (pl.lit(0, pl.Int8) if layout.side is None else layout.side).cast(pl.Int8).alias("side"),
+        (pl.lit(None, pl.String) if layout.id is None else layout.id).alias("id"),
+    )
+
+
+def _number(value: pl.Expr, frame: pl.DataFrame) -> pl.Expr:
+    """Return an expression of numbers, or their column where it has been parsed already."""
+    column = value.meta.root_names()[0]
+    return pl.col(column) if frame.schema[column] == pl.Float64 else value
 
 
 def _symbol(layout: Layout, symbol: str | None) -> pl.Expr:
@@ -167,8 +178,9 @@ def _symbol(layout: Layout, symbol: str | None) -> pl.Expr:
     return pl.lit(layout.file_symbol) if layout.symbol is None else layout.symbol
 
 
-def _judged(frame: pl.DataFrame, text: TextRows, where: str) -> Rows:
+def _judged(text: TextRows, where: str, layout: Layout, symbol: str | None) -> Rows:
     """Part the rows that can be read from those that cannot."""
+    frame = _read(text.frame, layout, symbol)
     sound = {
         "symbol": pl.col("symbol").is_not_null() & ~pl.col("symbol").is_in(_strange_names(frame["symbol"])),
         "ts": pl.col("ts").is_between(0, _MOST_NANOS),
@@ -176,19 +188,20 @@ def _judged(frame: pl.DataFrame, text: TextRows, where: str) -> Rows:
         "amount": _positive("amount"),
         "side": pl.col("side").is_not_null(),
     }
-    checked = frame.with_columns(check.fill_null(value=False).alias(f"_{name}") for name, check in sound.items())
-    good = pl.all_horizontal(f"_{name}" for name in _FIELDS)
-    trades = checked.filter(good).select([*CANONICAL])
-    if trades.height == frame.height and not text.misshapen:
-        return Rows(trades, (), 0)
+    verdicts = frame.select(check.fill_null(value=False).alias(f"_{name}") for name, check in sound.items())
+    good = verdicts.select(pl.all_horizontal(pl.all())).to_series()
+    if good.all() and not text.misshapen:
+        return Rows(frame, (), 0)
+    if text.again is not None:
+        return _judged(text.again(), where, layout, symbol)
     raw = pl.concat_str(pl.exclude(LINE).fill_null(""), separator=",")
-    unreadable = checked.with_columns(text.frame.select(raw.alias("_raw"))).filter(~good)
+    unreadable = pl.concat([frame, verdicts, text.frame.select(raw.alias("_raw"))], how="horizontal").filter(~good)
     described = [
         BadRow(where, row["line"], _reason(row)) for row in unreadable.head(MOST_REPORTED).iter_rows(named=True)
     ]
     described += [BadRow(where, line, reason) for line, reason in text.misshapen[:MOST_REPORTED]]
     described.sort(key=lambda row: row.line)
-    return Rows(trades, tuple(described[:MOST_REPORTED]), unreadable.height + len(text.misshapen))
+    return Rows(frame.filter(good), tuple(described[:MOST_REPORTED]), unreadable.height + len(text.misshapen))
 
 
 def _strange_names(names: pl.Series) -> list[str]:

@@ -7,8 +7,9 @@ does not: what the fields mean.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Final, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from ohlcv_assets.errors import ImportFileError
 from ohlcv_assets.sources.exchange.canonical import Layout
 from ohlcv_assets.sources.exchange.jsonlist import Objects, object_blocks
 from ohlcv_assets.sources.exchange.opening import Block
+from ohlcv_assets.sources.exchange.quick import typed_rows
 
 LINE: Final = "line"
 _PARQUET_ROWS: Final = 1 << 19
@@ -29,23 +31,37 @@ _PARQUET_ROWS: Final = 1 << 19
 
 @dataclass(frozen=True)
 class TextRows:
-    """Rows as text: the layout's columns and ``line``; and what was wrong with rows that are not among them."""
+    """Rows as text: the layout's columns and ``line``; and what was wrong with rows that are not among them.
+
+    Where numbers were parsed already, ``again`` reads the same rows as text throughout, to tell what is wrong with one.
+    """
 
     frame: pl.DataFrame
     misshapen: tuple[tuple[int, str], ...] = ()
+    again: Callable[[], TextRows] | None = None
 
 
-def csv_rows(blocks: Iterator[Block], layout: Layout, where: str) -> Iterator[TextRows]:
-    """Yield the rows of a CSV file; blank lines are passed over."""
-    for block in blocks:
-        data, line = block.data, block.line
-        if line <= layout.skip:
-            data, line = data[data.find(b"\n") + 1 :] if b"\n" in data else b"", line + 1
-        if data and not data.isspace():
-            yield _csv(data, line, layout, where)
+def csv_rows(
+    blocks: Iterator[Block], layout: Layout, where: str, numbers: Mapping[str, pl.DataType]
+) -> Iterator[TextRows]:
+    """Yield the rows of a CSV file; blank lines are passed over; columns named in ``numbers`` come as such."""
+    for given in blocks:
+        block = given
+        if block.line <= layout.skip:
+            block = Block(block.data.partition(b"\n")[2], block.line + 1, block.lines - 1)
+        if block.data and not block.data.isspace():
+            again = partial(_csv, block, layout, where)
+            frame = typed_rows(block, layout, numbers)
+            yield again() if frame is None else TextRows(_numbered(frame, block), again=again)
 
 
-def _csv(data: bytes, line: int, layout: Layout, where: str) -> TextRows:
+def _numbered(frame: pl.DataFrame, block: Block) -> pl.DataFrame:
+    return frame.with_columns(pl.Series(LINE, np.arange(block.line, block.line + block.lines)))
+
+
+def _csv(block: Block, layout: Layout, where: str) -> TextRows:
+    """Read CSV with care: every row that has not the right fields is noted."""
+    data, line = block.data, block.line
     wrong: list[tuple[int, str]] = []
     unclosed: list[int] = []
 
@@ -65,10 +81,9 @@ def _csv(data: bytes, line: int, layout: Layout, where: str) -> TextRows:
     )
     if unclosed:
         raise ImportFileError(f"{where}, line {unclosed[0]}: a quotation mark is not closed.")
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    if table.num_rows + len(wrong) != lines:
+    if table.num_rows + len(wrong) != block.lines:
         raise ImportFileError(f"{where}: a quoted field after line {line} spans several lines; write one row a line.")
-    numbers = np.delete(np.arange(line, line + lines), [at - line for at, _ in wrong])
+    numbers = np.delete(np.arange(line, line + block.lines), [at - line for at, _ in wrong])
     frame = _frame(table).with_columns(pl.Series(LINE, numbers, pl.Int64))
     if data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data:
         frame = frame.filter(pl.any_horizontal(pl.col(name) != "" for name in names))
