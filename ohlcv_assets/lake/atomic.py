@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all.
+"""Files and folders that appear whole or not at all.
 
-What belongs here: temporary names, flushing to disk, renaming, clearing what killed writers left. What does not: what
-is in the files.
+What belongs here: temporary names, flushing to disk, renaming, clearing what killed writers left, bringing back what
+they had set aside. What does not: what is in the files.
 
 A temporary name carries host, process id and the process's start time, so that whoever comes next can tell the
 leftovers of a killed writer from the work of a live one, even where a process id has been given out again.
@@ -28,7 +28,11 @@ _FOREIGN_HOST_AGE: Final = 86_400.0
 _CLOCK_SLACK: Final = 200
 """Centiseconds by which one process's start time may be told differently when the machine's clock is set."""
 
-_NAME: Final = re.compile(r"^\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.(?P<started>\d+)\.\d+\.tmp$")
+_MADE: Final = "tmp"
+_SET_ASIDE: Final = "old"
+_NAME: Final = re.compile(
+    r"^\.(?P<of>.+)\.(?P<host>[^.]+)\.(?P<pid>\d+)\.(?P<started>\d+)\.\d+\.(?P<kind>tmp|old)$", re.DOTALL
+)
 _serial = itertools.count()
 
 
@@ -58,6 +62,47 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def replace_folder(new: Path, folder: Path) -> None:
+    """Rename a folder over another, which need not exist; a kill in between loses neither: see ``restore_folder``.
+
+    Raises
+    ------
+    OSError
+        It cannot be done; ``folder`` is as it was.
+    """
+    if not folder.exists():
+        new.rename(folder)
+        flush(folder.parent)
+        return
+    aside = folder.with_name(_hidden_name(folder.name, _SET_ASIDE))
+    folder.rename(aside)
+    try:
+        new.rename(folder)
+    except BaseException:
+        aside.rename(folder)
+        raise
+    flush(folder.parent)
+    _remove(aside)
+
+
+def restore_folder(folder: Path) -> None:
+    """Finish what a process that was killed in ``replace_folder`` left half done.
+
+    A folder that it had set aside comes back where nothing has taken its place, and is removed where something has.
+    """
+    if not folder.parent.is_dir():
+        return
+    for entry in sorted(folder.parent.iterdir()):
+        owner = _NAME.match(entry.name)
+        if owner is None or owner["kind"] != _SET_ASIDE or owner["of"] != folder.name or not _abandoned(entry, owner):
+            continue
+        if folder.exists():
+            _remove(entry)
+        else:
+            entry.rename(folder)
+            flush(folder.parent)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents, each flushed into its own parent."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
@@ -77,26 +122,33 @@ def flush(path: Path) -> None:
 
 def temporary_name(name: str) -> str:
     """Return a hidden name beside ``name`` that says which process owns it."""
-    return f".{name}.{_host()}.{os.getpid()}.{_started(os.getpid())}.{next(_serial)}.tmp"
+    return _hidden_name(name, _MADE)
+
+
+def _hidden_name(name: str, kind: str) -> str:
+    return f".{name}.{_host()}.{os.getpid()}.{_started(os.getpid())}.{next(_serial)}.{kind}"
 
 
 def remove_leftovers(folder: Path) -> int:
     """Remove temporary files and folders of writers that are gone; return how many there were."""
     removed = 0
     for entry in list(folder.iterdir()):
-        if _abandoned(entry):
+        owner = _NAME.match(entry.name)
+        if owner is not None and owner["kind"] == _MADE and _abandoned(entry, owner):
             removed += 1
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
+            _remove(entry)
     return removed
 
 
-def _abandoned(entry: Path) -> bool:
-    owner = _NAME.match(entry.name)
-    if owner is None:
-        return False
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def _abandoned(entry: Path, owner: re.Match[str]) -> bool:
+    """Tell whether the process that a name was given by is gone."""
     if owner["host"] != _host():
         try:
             return time.time() - entry.stat().st_mtime > _FOREIGN_HOST_AGE

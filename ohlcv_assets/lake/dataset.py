@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from ohlcv_assets.errors import DatasetError, MissingDayFileError, OutsideDatasetError
+from ohlcv_assets.lake.atomic import restore_folder
 from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.lake.machine import machine_errors
 from ohlcv_assets.market.schema import SCHEMA_VERSION
@@ -119,6 +120,7 @@ def imported_dataset(data_dir: Path, name: str) -> Dataset:
     root = dataset_folder(data_dir, name)
     path = root / RECORD
     with machine_errors(f"read the dataset {name}", path):
+        restore_folder(root)
         if not path.is_file():
             known = ", ".join(list_datasets(data_dir)) or "none"
             raise DatasetError(

@@ -23,8 +23,16 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from ohlcv_assets.errors import DatasetError
-from ohlcv_assets.lake.atomic import flush, make_folder, remove_leftovers, temporary_name, write_text
+from ohlcv_assets.errors import DatasetError, ImportFileError
+from ohlcv_assets.lake.atomic import (
+    flush,
+    make_folder,
+    remove_leftovers,
+    replace_folder,
+    restore_folder,
+    temporary_name,
+    write_text,
+)
 from ohlcv_assets.lake.dataset import (
     RECORD,
     TRADES_FOLDER,
@@ -35,9 +43,10 @@ from ohlcv_assets.lake.dataset import (
 )
 from ohlcv_assets.lake.intake import Intake, take_in
 from ohlcv_assets.lake.lake import Lake
-from ohlcv_assets.lake.machine import machine_errors
+from ohlcv_assets.lake.machine import machine_errors, require_room
 from ohlcv_assets.lake.report import ImportReport
 from ohlcv_assets.lake.spool import Spool, SymbolFacts
+from ohlcv_assets.market.fields import text
 from ohlcv_assets.market.grid import MOST_STEPS
 from ohlcv_assets.market.schema import SCHEMA_VERSION, SYMBOL_TYPE, TRADES, TS_TYPE
 from ohlcv_assets.market.symbols import Symbol, Universe
@@ -50,6 +59,11 @@ from ohlcv_assets.units import Lots, Ticks, day_bounds, days_between
 
 IMPORT_VERSION: Final = 1
 """Part of every import's digest; raised when the same files would become other trades."""
+
+_PACKED: Final = (".gz", ".zip", ".parquet")
+_GROWTH: Final = 1.6
+_SHRINKAGE: Final = 0.4
+"""Bytes that an import takes for a byte of compressed and of plain files, its temporary files and the day files."""
 
 _UNKNOWN_VOLATILITY: Final = 0.5
 """Nothing is generated from an imported symbol, but a universe must say something."""
@@ -100,12 +114,16 @@ def import_files(
         No room, or not writable.
     """
     began = time.perf_counter()
-    if dataset_dir.exists() and not force:
-        raise DatasetError(
-            f"There is a dataset {name!r} at {dataset_dir} already: choose another name, or replace it with --force."
-        )
-    files = files_of(paths)
-    with machine_errors(f"import the dataset {name}", dataset_dir), _building(dataset_dir) as folder:
+    doing, needed = f"import the dataset {name}", None
+    with machine_errors(doing, dataset_dir):
+        restore_folder(dataset_dir)
+        _require_absent(dataset_dir, name, force=force)
+        if symbol is not None:
+            _require_name(symbol)
+        files = files_of(paths)
+        needed = bytes_needed(files)
+        require_room(doing, dataset_dir, needed)
+    with machine_errors(doing, dataset_dir, needed), _building(dataset_dir, name, force=force) as folder:
         spool_folder = folder / "spool"
         spool_folder.mkdir()
         intake = take_in(files, Spool(spool_folder), symbol, format, mapping, skip_bad, observer)
@@ -134,8 +152,27 @@ def import_files(
     return report
 
 
+def bytes_needed(files: Iterable[Path]) -> int:
+    """Return about how many bytes an import of files takes while it runs, judged by their sizes."""
+    return int(sum(path.stat().st_size * (_GROWTH if path.suffix.lower() in _PACKED else _SHRINKAGE) for path in files))
+
+
+def _require_absent(dataset_dir: Path, name: str, *, force: bool) -> None:
+    if dataset_dir.exists() and not force:
+        raise DatasetError(
+            f"There is a dataset {name!r} at {dataset_dir} already: choose another name, or replace it with --force."
+        )
+
+
+def _require_name(symbol: str) -> None:
+    try:
+        text(symbol)
+    except ValueError as problem:
+        raise ImportFileError(f"The symbol {problem}.") from problem
+
+
 @contextmanager
-def _building(dataset_dir: Path) -> Iterator[Path]:
+def _building(dataset_dir: Path, name: str, *, force: bool) -> Iterator[Path]:
     """Give a hidden folder beside the dataset's that takes its place on success and is gone otherwise."""
     parent = dataset_dir.parent
     make_folder(parent)
@@ -145,14 +182,8 @@ def _building(dataset_dir: Path) -> Iterator[Path]:
     try:
         yield folder
         flush(folder)
-        if dataset_dir.exists():
-            replaced = parent / temporary_name(dataset_dir.name)
-            dataset_dir.rename(replaced)
-            folder.rename(dataset_dir)
-            shutil.rmtree(replaced, ignore_errors=True)
-        else:
-            folder.rename(dataset_dir)
-        flush(parent)
+        _require_absent(dataset_dir, name, force=force)  # another import may have been faster
+        replace_folder(folder, dataset_dir)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -160,7 +191,7 @@ def _building(dataset_dir: Path) -> Iterator[Path]:
 
 def _digest(intake: Intake, symbol: str | None, format_name: str | None, mapping: ColumnMapping | None) -> str:
     """Return a digest of everything that the imported trades depend on."""
-    text = json.dumps(
+    content = json.dumps(
         {
             "version": IMPORT_VERSION,
             "schema": SCHEMA_VERSION,
@@ -171,7 +202,7 @@ def _digest(intake: Intake, symbol: str | None, format_name: str | None, mapping
         },
         sort_keys=True,
     )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _universe(spool: Spool) -> Universe:

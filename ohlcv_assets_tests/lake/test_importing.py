@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gzip
 import json
 import os
@@ -22,7 +23,7 @@ from ohlcv_assets.errors import (
     MissingDayFileError,
     OutsideDatasetError,
 )
-from ohlcv_assets.lake import importing
+from ohlcv_assets.lake import atomic, importing, machine
 from ohlcv_assets.lake.dataset import (
     FiledSource,
     dataset_folder,
@@ -301,6 +302,93 @@ def test_killed_import(files: list[Path], tmp_path: Path) -> None:
     assert list_datasets(tmp_path) == ()
     run(files, tmp_path)
     assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
+
+
+REPLACEMENT_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ohlcv_assets.lake.dataset import dataset_folder
+from ohlcv_assets.lake.importing import import_files
+
+rename = Path.rename
+
+def dying(path, target):
+    if rename(path, target).name.endswith(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.rename = dying
+import_files([Path(sys.argv[1])], dataset_folder(Path(sys.argv[2]), "mine"), name="mine", force=True)
+"""
+
+
+@pytest.mark.parametrize(("moment", "kept"), [(".old", ("ADAUSD", "BTCUSDT")), ("mine", ("BTCUSDT",))])
+def test_killed_replacement(files: list[Path], tmp_path: Path, moment: str, kept: tuple[str, ...]) -> None:
+    """Killed after either rename, a forced import leaves the old dataset or the new one, and nothing else for long."""
+    run(files, tmp_path)
+    unmeasured = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
+    ended = subprocess.run(
+        [sys.executable, "-c", REPLACEMENT_KILLED, str(files[0]), str(tmp_path), moment],
+        check=False,
+        timeout=60,
+        env=unmeasured,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert imported_dataset(tmp_path, "mine").universe.names == kept
+    with pytest.raises(DatasetError, match="already"):
+        run(files, tmp_path)
+    run(files, tmp_path, name="other")
+    assert sorted(path.name for path in (tmp_path / "datasets").iterdir()) == ["mine", "other"]
+
+
+def test_replacement_that_fails_keeps_the_old(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the new folder cannot be renamed the old one is put back; what a live process set aside is left alone."""
+    run(files, tmp_path)
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name.endswith(".tmp"):
+            atomic.restore_folder(tmp_path / "datasets" / "mine")
+            assert list_datasets(tmp_path) == ()
+            raise OSError(errno.EIO, "broken")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(MachineError, match="import the dataset mine"):
+        run(files[1:], tmp_path, force=True)
+    assert imported_dataset(tmp_path, "mine").universe.names == ("ADAUSD", "BTCUSDT")
+    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
+
+
+def test_slower_of_two_imports_replaces_nothing(files: list[Path], tmp_path: Path) -> None:
+    """Of two imports of one name at once the first to end stays; the other is refused as if it had come later."""
+
+    def interfere(event: Progress) -> None:
+        if event.stage == "write" and event.done == 1:
+            run(files[:1], tmp_path)
+
+    with pytest.raises(DatasetError, match="already"):
+        run(files, tmp_path, observer=interfere)
+    assert imported_dataset(tmp_path, "mine").universe.names == ("BTCUSDT",)
+    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
+
+
+def test_room_is_asked_for_before(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import for which there is no room is refused before it begins, saying how much it takes."""
+    assert importing.bytes_needed(files) == int(0.4 * files[0].stat().st_size + 1.6 * files[1].stat().st_size)
+    monkeypatch.setattr(machine, "free_bytes", lambda _where: 10)
+    with pytest.raises(MachineError, match=r"it takes about 0\.0 MB, and 0\.0 MB are free"):
+        run(files, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("symbol", ["", " x ", "a\nb"])
+def test_symbols_that_cannot_be_names(files: list[Path], tmp_path: Path, symbol: str) -> None:
+    """A symbol that no universe could hold is refused before anything is read."""
+    with pytest.raises(ImportFileError, match=r"^The symbol "):
+        run(files, tmp_path / "data", symbol=symbol)
+    assert not (tmp_path / "data").exists()
 
 
 def test_same_format_of_all_members_is_told_once(tmp_path: Path) -> None:
