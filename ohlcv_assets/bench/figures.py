@@ -87,7 +87,14 @@ def best_of(repeats: int, action: Callable[[], T]) -> tuple[Timing, T]:
     return best
 
 
-def _results_file(folder: Path, name: str) -> Path:
+def results_file(folder: Path, name: str) -> Path:
+    """Return the file that results of that name are kept in.
+
+    Raises
+    ------
+    UserError
+        The name is no name of a file.
+    """
     if re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name) is None:
         raise UserError(f"{name!r} cannot name benchmark results; use letters, digits, dots, dashes and underscores.")
     return folder / f"{name}.json"
@@ -95,7 +102,7 @@ def _results_file(folder: Path, name: str) -> Path:
 
 def save(folder: Path, name: str, figures: Sequence[Figure], machine: Mapping[str, object]) -> Path:
     """Keep results under a name and return the file."""
-    path = _results_file(folder, name)
+    path = results_file(folder, name)
     folder.mkdir(parents=True, exist_ok=True)
     document = {"machine": dict(machine), "figures": [asdict(figure) for figure in figures]}
     temporary = path.with_suffix(".partial")
@@ -112,7 +119,7 @@ def load(folder: Path, name: str) -> list[Figure]:
     UserError
         Where there are none, naming those there are; or where the file is not a result file.
     """
-    path = _results_file(folder, name)
+    path = results_file(folder, name)
     if not path.is_file():
         kept = ", ".join(sorted(file.stem for file in folder.glob("*.json"))) or "none yet"
         raise UserError(f"There are no benchmark results named {name!r} in {folder}; kept: {kept}.")

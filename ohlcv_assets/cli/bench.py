@@ -6,7 +6,8 @@ What belongs here: reading requests and showing figures. What does not: measurin
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,20 +15,138 @@ import typer
 
 from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.outcome import ExitCode
-from ohlcv_assets.cli.output import compact, mark, show, show_json, table
+from ohlcv_assets.cli.output import compact, mark, remark, show, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
 from ohlcv_assets.cli.watch import watching
 from ohlcv_assets.errors import DatasetError
+from ohlcv_assets.lake.machine import machine_errors
+from ohlcv_assets.progress import Observer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ohlcv_assets.bench.figures import Change, Figure
+    from ohlcv_assets.bench.machine import Machine
     from ohlcv_assets.bench.strategies import StrategyRow
 
-app = typer.Typer(no_args_is_help=True, help="Measure speed, size and realism.")
+Save = Annotated[str | None, typer.Option(metavar="NAME", help="Keep the figures under this name.")]
+Compare = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Set them beside those kept; exits 1 if any got worse by over 15 %.")
+]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the table of docs/performance.md.")]
+Total = Annotated[int, typer.Option(min=1000, metavar="TRADES", help="Trades of the whole year.")]
+
+app = typer.Typer(help="Measure speed, size and realism.")
 
 
-@app.callback()
-def bench() -> None:
-    """Measure speed, size and realism."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How figures are shown and kept."""
+
+    save: str | None
+    compare: str | None
+    as_markdown: bool
+    as_json: bool
+
+
+@app.callback(invoke_without_command=True)
+def bench(
+    ctx: typer.Context,
+    *,
+    case: Annotated[
+        list[str] | None, typer.Option(metavar="CASE", help="generate, day-file, duckdb or bars; all if absent.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of which the fastest counts.")] = 5,
+    total: Total = 300_000_000,
+    save: Save = None,
+    compare: Compare = None,
+    as_markdown: AsMarkdown = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the steps of one ordinary day, each beside a named peer in the same run, in a folder of their own."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from ohlcv_assets.bench.runner import run_cases
+
+    _measure(
+        ctx,
+        Form(save, compare, as_markdown, as_json),
+        lambda folder, observer: run_cases(folder, case or (), total=total, repeats=repeats, observer=observer),
+    )
+
+
+@app.command()
+def year(
+    ctx: typer.Context,
+    *,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Only the first days of 2024.")] = 366,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+    total: Total = 300_000_000,
+    save: Save = None,
+    compare: Compare = None,
+    as_markdown: AsMarkdown = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a whole backfill: every step and check, one Dagster run a day, in a folder of its own (about 6 GB)."""
+    from ohlcv_assets.bench.year import measure_backfill
+
+    _measure(
+        ctx,
+        Form(save, compare, as_markdown, as_json),
+        lambda folder, observer: measure_backfill(folder, days=days, total=total, workers=workers, observer=observer),
+    )
+
+
+def _measure(ctx: typer.Context, form: Form, measure: Callable[[Path, Observer], list[Figure]]) -> None:
+    from ohlcv_assets.bench import figures as kept
+    from ohlcv_assets.bench.machine import this_machine
+
+    data_dir = request_of(ctx).settings().data_dir
+    results = data_dir / "bench"
+    before = [] if form.compare is None else kept.load(results, form.compare)
+    if form.save is not None:
+        kept.results_file(results, form.save)
+    with machine_errors("measure", data_dir):
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=data_dir) as folder, watching() as observer:
+            figures = measure(Path(folder), observer)
+    machine = this_machine()
+    if form.save is not None:
+        remark(f"Kept in {kept.save(results, form.save, figures, asdict(machine))}.")
+    changes = kept.compare(before, figures)
+    _show_figures(figures, changes, machine, form)
+    if any(change.regression for change in changes):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine: Machine, form: Form) -> None:
+    from ohlcv_assets.bench.runner import markdown, row
+
+    if form.as_json:
+        rows = [{**asdict(figure), "met": figure.met} for figure in figures]
+        compared = [{**asdict(change), "regression": change.regression} for change in changes]
+        show_json({"machine": asdict(machine), "figures": rows, "changes": compared})
+        return
+    if form.as_markdown:
+        show(markdown(figures, machine.line()))
+        return
+    made = table(None, ("what", "measured", "target", "met", "ratio", "against"), right=("measured", "ratio"))
+    for figure in figures:
+        cells = row(figure)
+        name = f"{cells['case']}: {cells['what']}"
+        made.add_row(name, *(cells[key] for key in ("measured", "target", "met", "ratio", "against")))
+    show(made, *sorted({f"{figure.case}: {figure.method}" for figure in figures}), machine.line())
+    if form.compare is not None:
+        _show_changes(changes, form.compare)
+
+
+def _show_changes(changes: Sequence[Change], name: str) -> None:
+    made = table(f"against {name}", ("what", "before", "now", "change", ""), right=("before", "now", "change"))
+    for change in changes:
+        worse = "regression" if change.regression else ""
+        cells = (f"{change.before:,.4g}", f"{change.now:,.4g}", f"{change.change:+.0%}", worse)
+        made.add_row(f"{change.case}: {change.name} ({change.unit})", *cells)
+    show(made)
 
 
 @app.command()
