@@ -7,6 +7,7 @@ using the parts (``pipeline``). Opening is cheap: it reads a dataset's metadata,
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,9 @@ class Project:
         Folder of reports.
     build_source
         Makes the source of trades; called once, when the source is first asked for.
+    store_session
+        Holds the stores open, where opening costs something: what is asked of them meanwhile shares one opening. To be
+        held as short as a step, since it may keep other processes out.
     """
 
     settings: Settings
@@ -58,6 +62,7 @@ class Project:
     bar_store: BarStore
     reports: Path
     build_source: Callable[[], TradeSource]
+    store_session: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @cached_property
     def source(self) -> TradeSource:
@@ -77,7 +82,7 @@ def open_project(settings: Settings) -> Project:
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
-    trade_store, bar_store = _stores(settings, dataset)
+    trade_store, bar_store, store_session = _stores(settings, dataset)
     return Project(
         settings=settings,
         dataset=dataset,
@@ -86,6 +91,7 @@ def open_project(settings: Settings) -> Project:
         bar_store=bar_store,
         reports=data_dir / REPORTS_FOLDER,
         build_source=lambda: _source(settings, dataset),
+        store_session=store_session,
     )
 
 
@@ -124,13 +130,16 @@ def _source(settings: Settings, dataset: Dataset) -> TradeSource:
     return SyntheticSource(generator, generator.plan, settings.seed, batch_rows=settings.generate_batch)
 
 
-def _stores(settings: Settings, dataset: Dataset) -> tuple[TradeStore, BarStore]:
+Stores = tuple[TradeStore, BarStore, Callable[[], AbstractContextManager[object]]]
+
+
+def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store == "memory":
-        return MemoryTradeStore(), MemoryBarStore()
+        return MemoryTradeStore(), MemoryBarStore(), nullcontext
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,
         threads=settings.duckdb_threads,
         patience=settings.store_patience,
     )
-    return DuckDBTradeStore(broker), DuckDBBarStore(broker)
+    return DuckDBTradeStore(broker), DuckDBBarStore(broker), broker.session

@@ -18,7 +18,7 @@ from ohlcv_assets.errors import DamagedDayFileError
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.lake.hashing import ContentHash
 from ohlcv_assets.lake.writer import runs
-from ohlcv_assets.market.schema import STORED
+from ohlcv_assets.market.schema import CONTENT, STORED
 from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS, CheckKind
 from ohlcv_assets.pipeline.merging import merged
 from ohlcv_assets.pipeline.parts import batches, fits, parts
@@ -73,10 +73,13 @@ def stored_checks(project: Project, day: dt.date, wanted: Collection[str] = name
         The store cannot be used.
     """
     file = project.lake.inspect(day)
-    if "count_per_symbol" in wanted:
-        yield counts_per_symbol(file.counts, project.trade_store.counts(day))
-    if "content" in wanted:
-        stored = project.trade_store.content(day)
+    # Fetched first: the store is not held while the file is read and compared.
+    with project.store_session():
+        counts = project.trade_store.counts(day) if "count_per_symbol" in wanted else None
+        stored = project.trade_store.content(day) if "content" in wanted else None
+    if counts is not None:
+        yield counts_per_symbol(file.counts, counts)
+    if stored is not None:
         yield merged(content(part, share) for part, share in _shares(parts(project, day), stored, file))
     if "sample" in wanted:
         keys = _picked(project, file)
@@ -109,16 +112,16 @@ def bar_checks(
     StoreError
         The store cannot be used.
     """
-    stored_content: pa.Table | None = None
-    expected: Mapping[str, pa.Table] = {}
     equal = [resolution for resolution in resolutions if wanted(resolution, "equality")]
-    if equal:
-        expected = _independent(project, day, equal)
+    expected = _independent(project, day, equal) if equal else {}
+    with project.store_session():
+        bars = {resolution.name: project.bar_store.read(resolution, *day_bounds(day)) for resolution in resolutions}
+        totals = any(wanted(resolution, "totals") for resolution in resolutions)
+        stored_content = project.trade_store.content(day) if totals else CONTENT.empty_table()
     for resolution in resolutions:
         chosen = [name for name in names(BAR_CHECKS) if wanted(resolution, name)]
-        found = project.bar_store.read(resolution, *day_bounds(day))
+        found = bars[resolution.name]
         if "totals" in chosen:
-            stored_content = project.trade_store.content(day) if stored_content is None else stored_content
             yield resolution, bar_totals(found, resolution, stored_content)
         if "invariants" in chosen:
             yield resolution, bars_invariants(found, resolution)

@@ -96,9 +96,10 @@ def status_of(project: Project, days: Sequence[dt.date] | None = None) -> tuple[
         The store cannot be used.
     """
     chosen = project.dataset.days if days is None else days
-    records = project.trade_store.day_records()
-    counts = project.trade_store.counts_by_day()
-    bars = _bars_by_day(project)
+    with project.store_session():
+        records = project.trade_store.day_records()
+        counts = project.trade_store.counts_by_day()
+        bars = _bars_by_day(project)
     return tuple(_day(project, day, records.get(day), counts.get(day, 0), bars.get(day, {})) for day in chosen)
 
 

@@ -126,14 +126,16 @@ def require_proved(project: Project, day: dt.date) -> DayFile:
         There is no usable file of that day.
     """
     file = project.lake.inspect(day)
-    record = project.trade_store.day_records().get(day)
+    with project.store_session():
+        record = project.trade_store.day_records().get(day)
+        counts = project.trade_store.counts(day)
     if record is None:
         reason = "they were never loaded"
     elif record.state != "clean":
         reason = "a load of them was interrupted"
     elif record.content_hash != file.content_hash:
         reason = "the store holds the trades of another file"
-    elif dict(project.trade_store.counts(day)) != dict(file.counts):
+    elif dict(counts) != dict(file.counts):
         reason = "the store's counts are not the file's"
     else:
         return file
