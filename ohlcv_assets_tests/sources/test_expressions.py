@@ -108,6 +108,15 @@ def test_fixed_point() -> None:
     assert evaluated(fixed_point("c", 9), "16950000000", "16.950000000", "x") == [16.95, 16.95, None]
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(1, 10**7), min_size=1, max_size=50))
+def test_fixed_point_is_the_nearest_double(hundredths: list[int]) -> None:
+    """A whole number of steps is the double that reading the decimal gives, one row or many."""
+    assert evaluated(fixed_point("c", 9), *(str(value * 10**7) for value in hundredths)) == [
+        float(f"{value // 100}.{value % 100:02d}") for value in hundredths
+    ]
+
+
 def test_sides() -> None:
     """Words count whatever their case; nothing is unknown, and strange words are null."""
     words = side_of("c", buy=("buy", "b"), sell=("sell",), unknown=("n",))

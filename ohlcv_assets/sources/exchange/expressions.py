@@ -137,8 +137,10 @@ def _careful(value: pl.Expr, unit: TimeUnit) -> pl.Expr:
 
 def fixed_point(column: str, power: int) -> pl.Expr:
     """Return a column of whole steps of ``10**-power``; text with a decimal point is taken as a decimal number."""
-    steps = text(column).cast(pl.Int64, strict=False).cast(pl.Float64) / float(10**power)
-    return pl.when(text(column).str.contains(".", literal=True)).then(number(column)).otherwise(steps)
+    steps = text(column).cast(pl.Int64, strict=False).cast(pl.Float64)
+    # Polars multiplies by the reciprocal of a single divisor, which is off by a bit; by a column it divides.
+    divided = steps / (steps * 0.0 + float(10**power))
+    return pl.when(text(column).str.contains(".", literal=True)).then(number(column)).otherwise(divided)
 
 
 def side_of(column: str, buy: tuple[str, ...], sell: tuple[str, ...], unknown: tuple[str, ...] = ()) -> pl.Expr:
