@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from ohlcv_assets.errors import ImportFileError
 from ohlcv_assets.lake.machine import machine_errors
 from ohlcv_assets.lake.report import MOST_LISTED, SourceFile
@@ -46,10 +48,20 @@ def take_in(
     Raises
     ------
     ImportFileError
-        A file cannot be read as asked, more rows than ``skip_bad`` cannot be read, or there is no trade at all.
+        A file cannot be read as asked, more rows than ``skip_bad`` cannot be read, there is no trade at all, or a file
+        is the copy of another and no ids tell.
     """
     limit = _Limit(skip_bad)
-    taken = [_file(path, spool, symbol, format_name, mapping, limit, observer) for path in files]
+    taken: list[SourceFile] = []
+    copies: dict[tuple[str, frozenset[str]], Path] = {}
+    for path in files:
+        file, unnumbered = _file(path, spool, symbol, format_name, mapping, limit, observer)
+        if unnumbered and copies.setdefault((file.sha256, unnumbered), path) != path:
+            raise ImportFileError(
+                f"{path} has the same content as {copies[file.sha256, unnumbered]}, and without ids every trade would "
+                "count twice: name one of them."
+            )
+        taken.append(file)
     if not spool.days():
         raise ImportFileError(f"There is no trade in {', '.join(file.name for file in taken[:_MOST_SHOWN])}.")
     return Intake(spool, tuple(taken), tuple(limit.listed))
@@ -83,11 +95,13 @@ def _file(
     mapping: ColumnMapping | None,
     limit: _Limit,
     observer: Observer,
-) -> SourceFile:
+) -> tuple[SourceFile, frozenset[str]]:
+    """Read one file; return what it was, and its symbols that have trades without an id."""
     with machine_errors("read", path):
         size, sha256 = path.stat().st_size, sha256_of(path)
     rows = unreadable = 0
     formats: list[str] = []
+    unnumbered: set[str] = set()
     members = members_of(path)
     for done, member in enumerate(members, start=1):
         with member.opened() as stream:
@@ -95,9 +109,10 @@ def _file(
             for block in reader.rows:
                 limit.add(block.bad, block.bad_count)
                 spool.put(block.trades)
+                unnumbered.update(block.trades.filter(pl.col("id").is_null())["symbol"].unique())
                 rows += block.trades.height + block.bad_count
                 unreadable += block.bad_count
                 observer(Progress("import", path.name, rows, None, "rows", {"member": done, "members": len(members)}))
         if reader.layout.format not in formats:
             formats.append(reader.layout.format)
-    return SourceFile(path.name, size, sha256, tuple(formats), rows, unreadable)
+    return SourceFile(path.name, size, sha256, tuple(formats), rows, unreadable), frozenset(unnumbered)

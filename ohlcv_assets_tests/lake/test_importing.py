@@ -304,6 +304,17 @@ def test_killed_import(files: list[Path], tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
 
 
+def test_copies_of_a_file(tmp_path: Path) -> None:
+    """A copy of a file without ids is refused, as nothing tells its trades from new ones; with ids they are dropped."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ADAUSD.csv").write_text(f"{MS // 1000},7.1,10\n")
+        (tmp_path / name / "BTCUSDT-trades-1.csv").write_text(binance_row(1, 5, 1, 1))
+    with pytest.raises(ImportFileError, match=r"b/ADAUSD\.csv has the same content as .*a/ADAUSD\.csv"):
+        run([tmp_path / "a", tmp_path / "b"], tmp_path / "data")
+    assert run(sorted(tmp_path.glob("?/B*.csv")), tmp_path / "data").tally.duplicates == 1
+
+
 REPLACEMENT_KILLED = """
 import os, signal, sys
 from pathlib import Path

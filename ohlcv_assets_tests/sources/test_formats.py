@@ -204,14 +204,26 @@ def test_compressed(tmp_path: Path) -> None:
     gz = tmp_path / "BTCUSDT-trades-2024-01-02.csv.gz"
     gz.write_bytes(gzip.compress(content))
     assert rows_of(gz) == BINANCE
+    for name, data in (("unpacked.csv.gz", content), ("packed.csv", gzip.compress(content))):
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert rows_of(path, symbol="BTCUSDT") == BINANCE
     archive = tmp_path / "several.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("b/ETHUSDT-trades-2024-01-02.csv", content)
-        out.writestr("a/BTCUSDT-trades-2024-01-02.csv", content)
+        out.writestr("a/BTCUSDT-trades-2024-01-02.csv.gz", gzip.compress(content))
         out.writestr("a/BTCUSDT-trades-2024-01-02.csv.CHECKSUM", "no trades")
         out.writestr("__MACOSX/a.csv", "no trades")
         out.mkdir("empty.csv")
     assert [row[0] for row in rows_of(archive)] == ["BTCUSDT", "BTCUSDT", "ETHUSDT", "ETHUSDT"]
+
+
+def test_floating_instants_are_refused(tmp_path: Path) -> None:
+    """A Parquet file whose instants are floating-point numbers is refused, since they are not exact."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"t": [S + 0.1], "p": [1.5], "q": [2.0]}), path)
+    with pytest.raises(ImportFileError, match=r"x\.parquet keeps instants in 't' as floating-point numbers"):
+        read(path, "A", None, ColumnMapping.parse("ts=t,price=p,amount=q"))
 
 
 def test_parquet(tmp_path: Path) -> None:

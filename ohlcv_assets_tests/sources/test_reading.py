@@ -223,7 +223,7 @@ def test_damaged_compression(tmp_path: Path) -> None:
     """A broken gzip or zip file is named, at opening or in the middle."""
     whole = gzip.compress(b"".join(b"%d,1.5,1,1,1704153600001,true\n" % i for i in range(50_000)))
     path = tmp_path / "x.csv.gz"
-    for data in (whole[: len(whole) // 2], b"no gzip", whole[:60] + b"\xff" * 30 + whole[90:]):
+    for data in (whole[: len(whole) // 2], whole[:5], whole[:60] + b"\xff" * 30 + whole[90:]):
         path.write_bytes(data)
         with pytest.raises(ImportFileError, match=r"x\.csv\.gz cannot be decompressed .*fetch it again"):
             read(path)
@@ -249,6 +249,7 @@ def test_files_and_folders(tmp_path: Path) -> None:
         file.touch()
     assert files_of([inner, tmp_path / "other.dat"]) == (a, b, tmp_path / "other.dat")
     cases = {"no file .*nothing": [tmp_path / "nothing"], "holds no file": [empty], "named twice": [inner, b]}
+    cases["b.csv is named twice"] = [b, inner / ".." / "in" / "b.csv"]
     for message, paths in cases.items():
         with pytest.raises(ImportFileError, match=message):
             files_of(paths)

@@ -25,6 +25,7 @@ BLOCK_BYTES: Final = 16 << 20
 
 _MOST_LINE: Final = 64 << 20
 _SUFFIXES: Final = (".csv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".zip")
+_GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -80,9 +81,11 @@ def files_of(paths: Iterable[Path]) -> tuple[Path, ...]:
             raise ImportFileError(f"There is no file {path}.")
     if not found:
         raise ImportFileError("There is no file to import; name at least one.")
-    twice = {file for file in found if found.count(file) > 1}
-    if twice:
-        raise ImportFileError(f"{min(twice)} is named twice; name every file once.")
+    places: set[Path] = set()
+    for file in found:
+        if file.resolve() in places:
+            raise ImportFileError(f"{file} is named twice; name every file once.")
+        places.add(file.resolve())
     return tuple(found)
 
 
@@ -94,12 +97,34 @@ def members_of(path: Path) -> tuple[Member, ...]:
     ImportFileError
         An archive that is damaged or has no data file.
     """
-    with damaged(str(path)):
-        if path.suffix.lower() == ".zip":
+    if path.suffix.lower() == ".zip":
+        with damaged(str(path)):
             return _archived(path)
-        if path.suffix.lower() == ".gz":
-            return (Member(path, path.stem, str(path), lambda: cast("IO[bytes]", gzip.open(path, "rb"))),)
-    return (Member(path, path.name, str(path), lambda: path.open("rb")),)
+    return (Member(path, _own_name(path), str(path), lambda: _unpacked(str(path), path.open("rb"))),)
+
+
+def _own_name(path: Path) -> str:
+    return path.stem if path.suffix.lower() == ".gz" else path.name
+
+
+class _Unpacked(gzip.GzipFile):
+    """What is in a stream of gzip; closing it closes the stream too."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(fileobj=stream)
+        self._stream = stream
+
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
+
+
+def _unpacked(where: str, stream: IO[bytes]) -> IO[bytes]:
+    """Return what is in a stream of gzip, or the stream itself: browsers unpack downloads and keep the name."""
+    with damaged(where):
+        packed = stream.read(len(_GZIP)) == _GZIP
+        stream.seek(0)
+    return cast("IO[bytes]", _Unpacked(stream)) if packed else stream
 
 
 def _archived(path: Path) -> tuple[Member, ...]:
@@ -110,10 +135,11 @@ def _archived(path: Path) -> tuple[Member, ...]:
     if not names:
         raise ImportFileError(f"The archive {path} holds no file ending in {', '.join(_SUFFIXES)}.")
 
-    def opener(name: str) -> Callable[[], IO[bytes]]:
-        return lambda: zipfile.ZipFile(path).open(name)
+    def member(name: str) -> Member:
+        where = f"{path}, member {name}"
+        return Member(path, _own_name(Path(name)), where, lambda: _unpacked(where, zipfile.ZipFile(path).open(name)))
 
-    return tuple(Member(path, Path(name).name, f"{path}, member {name}", opener(name)) for name in names)
+    return tuple(map(member, names))
 
 
 def _is_data(file: Path) -> bool:

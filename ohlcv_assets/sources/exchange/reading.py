@@ -130,7 +130,7 @@ def _texts(
     member: Member, stream: IO[bytes], head: bytes, sample: Sample, layout: Layout, parquet: pq.ParquetFile | None
 ) -> Iterator[TextRows]:
     if parquet is not None:
-        return parquet_rows(parquet, layout)
+        return parquet_rows(parquet, layout, member.where)
     if head.lstrip()[:1] == b"[":
         return json_list_rows(stream, layout, member.where)
     blocks = line_blocks(stream, member.where)

@@ -121,8 +121,19 @@ def _json(objects: Objects, layout: Layout) -> TextRows:
     return TextRows(frame.select(*fields, LINE))
 
 
-def parquet_rows(file: pq.ParquetFile, layout: Layout) -> Iterator[TextRows]:
-    """Yield the rows of a Parquet file as text; typed instants become ISO 8601 with nine decimals."""
+def parquet_rows(file: pq.ParquetFile, layout: Layout, where: str) -> Iterator[TextRows]:
+    """Yield the rows of a Parquet file as text; typed instants become ISO 8601 with nine decimals.
+
+    Raises
+    ------
+    ImportFileError
+        Instants are floating-point numbers, which are not exact.
+    """
+    if pa.types.is_floating(file.schema_arrow.field(layout.ts.column).type):
+        raise ImportFileError(
+            f"{where} keeps instants in {layout.ts.column!r} as floating-point numbers, which are not exact: store "
+            "them as whole numbers, decimal text or timestamps."
+        )
     row = 1
     for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
         frame = _frame(pa.Table.from_batches([batch]))
