@@ -57,9 +57,10 @@ from ohlcv_assets.sources.exchange.mapped import ColumnMapping
 from ohlcv_assets.sources.exchange.opening import files_of
 from ohlcv_assets.units import Lots, Ticks, day_bounds, days_between
 
-IMPORT_VERSION: Final = 1
+IMPORT_VERSION: Final = 2
 """Part of every import's digest; raised when the same files would become other trades."""
 
+SPOOL_FOLDER: Final = "spool"
 _PACKED: Final = (".gz", ".zip", ".parquet")
 _GROWTH: Final = 1.6
 _SHRINKAGE: Final = 0.4
@@ -87,20 +88,14 @@ def import_files(
     ----------
     paths
         Files, or folders of files: plain, gzip or zip.
-    dataset_dir
-        The dataset's folder, ``<data_dir>/datasets/<name>``.
-    name
-        The dataset's name.
+    dataset_dir, name
+        The dataset's folder, ``<data_dir>/datasets/<name>``, and its name.
     symbol
         The symbol of all rows, for files that do not say, or to rename the one they hold.
-    format
-        A name in ``sources.exchange.detect.FORMATS``; None to find out file by file.
-    mapping
-        Which column is what, for other files.
-    skip_bad
-        How many unreadable rows to pass over at most.
-    force
-        Replace a dataset that is there, its store included.
+    format, mapping
+        A name in ``sources.exchange.detect.FORMATS``, or which column is what; None to find out file by file.
+    skip_bad, force
+        How many unreadable rows to pass over at most; whether to replace a dataset that is there, its store included.
     observer
         Told of bytes read and of days written.
 
@@ -114,41 +109,44 @@ def import_files(
         No room, or not writable.
     """
     began = time.perf_counter()
-    doing, needed = f"import the dataset {name}", None
-    with machine_errors(doing, dataset_dir):
-        restore_folder(dataset_dir)
-        _require_absent(dataset_dir, name, force=force)
-        if symbol is not None:
-            _require_name(symbol)
-        files = files_of(paths)
-        needed = bytes_needed(files)
-        require_room(doing, dataset_dir, needed)
-    with machine_errors(doing, dataset_dir, needed), _building(dataset_dir, name, force=force) as folder:
-        spool_folder = folder / "spool"
-        spool_folder.mkdir()
-        intake = take_in(files, Spool(spool_folder), symbol, format, mapping, skip_bad, observer)
-        universe = _universe(intake.spool)
+    _require_name(symbol)
+    files = files_of(paths)
+    needed = bytes_needed(files)
+    with (
+        machine_errors(f"import the dataset {name}", dataset_dir, needed),
+        _building(dataset_dir, name, needed, force=force) as folder,
+    ):
+        (folder / SPOOL_FOLDER).mkdir()
+        intake = take_in(files, Spool(folder / SPOOL_FOLDER), symbol, format, mapping, skip_bad, observer)
         digest = _digest(intake, symbol, format, mapping)
-        filed, tally = _file_days(folder, intake.spool, universe, digest, observer)
-        shutil.rmtree(spool_folder)
-        report = ImportReport(
-            dataset=name,
-            root=dataset_dir,
-            files=intake.files,
-            first=min(filed),
-            last=max(filed),
-            days=len(filed),
-            empty_days=sum(1 for day in filed.values() if not day.counts),
-            symbols=universe.names,
-            rows=sum(file.rows for file in intake.files),
-            unreadable=sum(file.unreadable for file in intake.files),
-            tally=tally,
-            bad_rows=intake.bad_rows,
-            bytes=sum(day.bytes for day in filed.values()),
-            seconds=round(time.perf_counter() - began, 3),
-        )
-        write_text(folder / UNIVERSE, universe_to_toml(universe))
-        write_text(folder / RECORD, record_text(name, digest, filed, report.to_dict()))
+        return _made(folder, dataset_dir, name, intake, digest, began, observer)
+
+
+def _made(
+    folder: Path, dataset_dir: Path, name: str, intake: Intake, digest: str, began: float, observer: Observer
+) -> ImportReport:
+    """Make the dataset of what was taken in, in its hidden folder, and report."""
+    universe = _universe(intake.spool)
+    filed, tally = _file_days(folder, intake.spool, universe, digest, observer)
+    shutil.rmtree(folder / SPOOL_FOLDER)
+    report = ImportReport(
+        dataset=name,
+        root=dataset_dir,
+        files=intake.files,
+        first=min(filed),
+        last=max(filed),
+        days=len(filed),
+        empty_days=sum(1 for day in filed.values() if not day.counts),
+        symbols=universe.names,
+        rows=sum(file.rows for file in intake.files),
+        unreadable=sum(file.unreadable for file in intake.files),
+        tally=tally,
+        bad_rows=intake.bad_rows,
+        bytes=sum(day.bytes for day in filed.values()),
+        seconds=round(time.perf_counter() - began, 3),
+    )
+    write_text(folder / UNIVERSE, universe_to_toml(universe))
+    write_text(folder / RECORD, record_text(name, digest, filed, report.to_dict()))
     return report
 
 
@@ -164,16 +162,19 @@ def _require_absent(dataset_dir: Path, name: str, *, force: bool) -> None:
         )
 
 
-def _require_name(symbol: str) -> None:
+def _require_name(symbol: str | None) -> None:
     try:
-        text(symbol)
+        text("any" if symbol is None else symbol)
     except ValueError as problem:
         raise ImportFileError(f"The symbol {problem}.") from problem
 
 
 @contextmanager
-def _building(dataset_dir: Path, name: str, *, force: bool) -> Iterator[Path]:
+def _building(dataset_dir: Path, name: str, needed: int, *, force: bool) -> Iterator[Path]:
     """Give a hidden folder beside the dataset's that takes its place on success and is gone otherwise."""
+    restore_folder(dataset_dir)
+    _require_absent(dataset_dir, name, force=force)
+    require_room(f"import the dataset {name}", dataset_dir, needed)
     parent = dataset_dir.parent
     make_folder(parent)
     remove_leftovers(parent)
