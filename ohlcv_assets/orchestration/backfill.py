@@ -30,6 +30,7 @@ from ohlcv_assets.pipeline.status import status_of
 from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.project import Project
+from ohlcv_assets.settings import Settings
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -156,7 +157,7 @@ def backfill(
         watch.tell()
         if todo:
             _warm_up(project)
-            crew = Crew(Assignment(project.settings, home_of(project.settings), name, force), size)
+            crew = Crew(Assignment(_shared(project.settings, size), home_of(project.settings), name, force), size)
             for outcome in crew.outcomes(todo, stopping):
                 outcomes[outcome.day] = outcome
                 watch.tell()
@@ -237,6 +238,11 @@ def _stop_requests() -> Iterator[_Requests]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _shared(settings: Settings, workers: int) -> Settings:
+    """Return settings in which the workers share one session's threads: more threads than cores cost time."""
+    return settings.model_copy(update={"duckdb_threads": max(1, settings.duckdb_threads // workers)})
 
 
 def _warm_up(project: Project) -> None:
