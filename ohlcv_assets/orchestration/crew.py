@@ -75,18 +75,18 @@ class Crew:
             if worker.day is not None:
                 worker.process.kill()
             worker.orders.close()
-            worker.lifeline.close()
             worker.process.join()
+            worker.lifeline.close()
         self._workers = []
 
     def _look(self, waiting: deque[dt.date]) -> Iterator[DayOutcome]:
-        by_connection = {worker.orders: worker for worker in self._workers if worker.day is not None}
-        for connection in wait(list(by_connection), timeout=_LOOK_EVERY):
-            worker = by_connection[connection]  # type: ignore[index]  # only connections were waited for
+        busy = {worker.orders: (worker, worker.day) for worker in self._workers if worker.day is not None}
+        for connection in wait(list(busy), timeout=_LOOK_EVERY):
+            worker, day = busy[connection]  # type: ignore[index]  # only connections were waited for
             try:
                 outcome: DayOutcome = worker.orders.recv()
             except (EOFError, OSError):
-                outcome = self._lost(worker)
+                outcome = self._lost(worker, day)
                 worker = self._replace(worker)
             self._give(worker, waiting)
             yield outcome
@@ -96,13 +96,12 @@ class Crew:
         if worker.day is not None:
             worker.orders.send(worker.day)
 
-    def _lost(self, worker: _Worker) -> DayOutcome:
+    @staticmethod
+    def _lost(worker: _Worker, day: dt.date) -> DayOutcome:
         worker.process.join()
         code = worker.process.exitcode or 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        if worker.day is None:
-            raise RuntimeError("An idle worker has nothing to lose.")
-        return DayOutcome(worker.day, "failed", error=f"The worker process {how}; run the backfill again.")
+        return DayOutcome(day, "failed", error=f"The worker process {how}; run the backfill again.")
 
     def _replace(self, worker: _Worker) -> _Worker:
         worker.orders.close()

@@ -13,7 +13,7 @@ from dagster import AssetCheckKey
 
 from ohlcv_assets.orchestration import names
 from ohlcv_assets.orchestration.identity import identity
-from ohlcv_assets.orchestration.partitions import day_of, key_of
+from ohlcv_assets.orchestration.partitions import key_of
 from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS
 from ohlcv_assets.pipeline.status import DayStatus
 from ohlcv_assets.project import Project
@@ -79,15 +79,15 @@ def _latest(
     wanted = dg.AssetRecordsFilter(
         asset_key=names.key_of(project.dataset, name), asset_partitions=[key_of(day) for day in days]
     )
+    by_key: dict[str | None, dt.date] = {key_of(day): day for day in days}
     cursor: str | None = None
     while len(found) < len(days):
         page = instance.fetch_materializations(wanted, limit=_PAGE, cursor=cursor)  # newest first
-        for record in page.records:
-            event = record.asset_materialization
-            if event is not None and event.partition is not None:
-                tags = event.tags or {}
-                version = tags.get("dagster/data_version", "")
-                found.setdefault(day_of(event.partition), (tags.get(names.IDENTITY_TAG, ""), version))
+        events = [record.asset_materialization for record in page.records]
+        for event in [event for event in events if event is not None and event.partition in by_key]:
+            tags = event.tags or {}
+            version = tags.get("dagster/data_version", "")
+            found.setdefault(by_key[event.partition], (tags.get(names.IDENTITY_TAG, ""), version))
         if not page.has_more:
             break
         cursor = page.cursor

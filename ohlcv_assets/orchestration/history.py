@@ -17,6 +17,7 @@ import psutil
 from dagster import DagsterRunStatus
 
 from ohlcv_assets.orchestration.done import check_keys, check_states
+from ohlcv_assets.orchestration.events import failure_of
 from ohlcv_assets.orchestration.home import home_of, prepare_home
 from ohlcv_assets.orchestration.names import DATASET_TAG, DAY_JOB, HOST_TAG, PID_TAG, STARTED_TAG
 from ohlcv_assets.orchestration.partitions import day_of
@@ -107,18 +108,12 @@ def _is_of(project: Project, run: dg.DagsterRun) -> bool:
 
 
 def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return the first failed step's reason, or what was said when the run was reported failed."""
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-    for entry in instance.all_logs(run.run_id, of_type=kinds):
-        event = entry.dagster_event
-        if event is None:
-            continue
-        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
-            if data.user_failure_data is not None and data.user_failure_data.description:
-                return str(data.user_failure_data.description)
-        elif event.message:
-            return event.message
-    return f"Run {run.run_id} failed."
+    events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=kinds)]
+    steps = [failure_of(event) for event in events if event is not None and event.is_step_failure]
+    words = [event.message for event in events if event is not None and event.message]
+    return next(iter([*steps, *words]), f"Run {run.run_id} failed.")
 
 
 def _failed_checks(project: Project, instance: dg.DagsterInstance) -> dict[dt.date, str]:

@@ -22,8 +22,9 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, PARTITION_SET_TAG, RE
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from ohlcv_assets.orchestration.assembly import build_definitions
+from ohlcv_assets.orchestration.events import read_error, read_outcome
 from ohlcv_assets.orchestration.names import BACKFILL_TAG, DAY_JOB, REPORT_JOB, TRADES, op_of
-from ohlcv_assets.orchestration.outcome import DayOutcome, read_error, read_outcome
+from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.partitions import key_of
 from ohlcv_assets.orchestration.run_context import process_tags
 from ohlcv_assets.pipeline.parts import forget

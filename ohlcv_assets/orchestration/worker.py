@@ -9,6 +9,7 @@ import datetime as dt
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -44,12 +45,12 @@ class Assignment:
 
 
 def work(orders: Connection, lifeline: Connection, assignment: Assignment) -> None:
-    """Take days from ``orders`` and send back what became of each, until None comes or nobody is there any more.
+    """Take days from ``orders`` and send back what became of each, until there are no more orders.
 
     Parameters
     ----------
     orders
-        Gives days, or None to end; takes a ``DayOutcome`` for each day.
+        Gives days; takes a ``DayOutcome`` for each.
     lifeline
         Nothing is ever sent through it: its end means that the parent is gone.
     assignment
@@ -58,14 +59,9 @@ def work(orders: Connection, lifeline: Connection, assignment: Assignment) -> No
     _leave_terminal()
     threading.Thread(target=hold_on_to, args=(lifeline,), daemon=True).start()
     run = _runner(assignment)
-    while True:
-        try:
-            day = orders.recv()
-        except EOFError:
-            return
-        if day is None:
-            return
-        orders.send(_done(run, day))
+    with suppress(EOFError):
+        while True:
+            orders.send(_done(run, orders.recv()))
 
 
 def hold_on_to(lifeline: Connection, end: Callable[[int], object] = os._exit) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from ohlcv_assets.orchestration.home import HOME_VARIABLE
+from ohlcv_assets.orchestration.home import HOME_VARIABLE, prepare_home
 from ohlcv_assets.orchestration.runs import Runner
 from ohlcv_assets.orchestration.warm_storage import warm_instance
 from ohlcv_assets.pipeline.parts import forget
@@ -21,8 +22,6 @@ from ohlcv_assets_tests.orchestration.made import project_in
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home that nobody has recorded anything in; making one takes a second, copying it does not."""
-    from ohlcv_assets.orchestration.home import prepare_home
-
     return prepare_home(tmp_path_factory.mktemp("home"))
 
 
@@ -42,8 +41,6 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(name="home")
 def _home(tmp_path: Path, prepared: Path) -> Path:
     """Return an empty home in the data folder."""
-    import shutil
-
     home = tmp_path / "data" / "dagster_home"
     shutil.copytree(prepared, home)
     return home

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,6 @@ import dagster as dg
 import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
-from ohlcv_assets.orchestration.outcome import DayOutcome
-from ohlcv_assets.orchestration.worker import Assignment
 from ohlcv_assets.project import Project, open_project
 from ohlcv_assets.settings import load_settings
 from ohlcv_assets.stores.memory import MemoryTradeStore
@@ -69,7 +64,7 @@ def spoil_price(project: Project, day: dt.date) -> None:
     store = project.trade_store
     assert isinstance(store, MemoryTradeStore)
     table = store._trades[day]
-    prices = table["price"].to_pylist()
+    prices = table["price"].to_numpy().copy()
     prices[0] += 1.0
     at = table.schema.get_field_index("price")
     store._trades[day] = table.set_column(at, table.schema.field("price"), pa.array(prices))
@@ -85,7 +80,7 @@ def lose_trade(project: Project, day: dt.date) -> None:
 def spoil_bars(project: Project, resolution: Resolution, day: dt.date) -> None:
     """Raise every stored high of a day."""
     bars = project.bar_store.read(resolution, *day_bounds(day))
-    highs = [high + 1.0 for high in bars["high"].to_pylist()]
+    highs = bars["high"].to_numpy() + 1.0
     at = bars.schema.get_field_index("high")
     project.bar_store.write(resolution, day, bars.set_column(at, bars.schema.field("high"), pa.array(highs)))
 
@@ -93,16 +88,6 @@ def spoil_bars(project: Project, resolution: Resolution, day: dt.date) -> None:
 def metadata_of(result: dg.AssetCheckEvaluation) -> Mapping[str, Any]:
     """Return a check's metadata as plain values."""
     return {name: value.value for name, value in result.metadata.items()}
-
-
-def fake_work(orders: Connection, _lifeline: Connection, assignment: Assignment) -> None:
-    """Do as a worker does, but make nothing; die of Friday, and take long over Saturday where told to by name."""
-    while (day := orders.recv()) is not None:
-        if day == FRIDAY:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if day == SATURDAY and assignment.backfill == "slow":
-            time.sleep(60)
-        orders.send(DayOutcome(day, "made", run_id=assignment.backfill))
 
 
 def contents(project: Project, days: Sequence[dt.date] = DAYS) -> list[object]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
+from dagster._cli import create_dagster_cli
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_graphql.test.utils import execute_dagster_graphql
 
 from ohlcv_assets.orchestration.home import prepare_home
 from ohlcv_assets.orchestration.runs import LOCATION, Runner
@@ -47,21 +53,17 @@ mutation Again($parameters: ReexecutionParams!) {
 
 
 @pytest.fixture(name="folder")
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a data folder that this process and those it starts work on."""
     folder = tmp_path / "my data"
     for name, value in environment(folder).items():
         monkeypatch.setenv(name, value)
     prepare_home(folder / "dagster_home")
-    yield folder
+    return folder
 
 
 def test_a_backfilled_run_is_a_full_citizen(folder: Path) -> None:
     """The UI finds its origin, shows it on the job's page, knows its partition, and can execute it again."""
-    from dagster._core.workspace.context import WorkspaceProcessContext
-    from dagster._core.workspace.load_target import WorkspaceFileTarget
-    from dagster_graphql.test.utils import execute_dagster_graphql
-
     project = project_in(folder, store="duckdb")
     with warm_instance(folder / "dagster_home") as instance:
         run_id = Runner(project, instance, "test").day(FRIDAY).run_id
@@ -95,21 +97,30 @@ def test_a_backfilled_run_is_a_full_citizen(folder: Path) -> None:
         assert again["run"]["parentRunId"] == run_id
 
 
-def test_dagsters_own_commands_work(folder: Path, tmp_path: Path) -> None:
-    """Validation, a job by tags, single assets, checks alone: each from the command line, each recorded."""
-    where = {"folder": folder, "cwd": tmp_path}
-    validated = command("dagster", "definitions", "validate", "-w", ROOT / "workspace.yaml", **where)  # type: ignore[arg-type]  # as above
-    assert validated.returncode == 0, validated.stderr
+def test_dagsters_own_commands_work(folder: Path) -> None:
+    """A job by tags, single assets, checks alone: each from Dagster's command line, each recorded."""
     module = ("-m", "ohlcv_assets.definitions")
-    tags = f'{{"dagster/partition": "{SATURDAY}"}}'
-    done = command("dagster", "job", "execute", *module, "-j", "day", "--tags", tags, **where)  # type: ignore[arg-type]
-    assert done.returncode == 0, done.stderr
-    assert "RUN_SUCCESS" in done.stderr
-    made = command("dagster", "asset", "materialize", *module, "--select", "trades", "--partition", str(FRIDAY), **where)  # type: ignore[arg-type]
-    assert made.returncode == 0, made.stderr
-    proved = command("dagster", "job", "execute", *module, "-j", "checks_only", "--tags", tags, **where)  # type: ignore[arg-type]
-    assert proved.returncode == 0, proved.stderr
+    tags = ("--tags", f'{{"dagster/partition": "{SATURDAY}"}}')
+
+    def run(*words: str) -> None:
+        sys.modules.pop("ohlcv_assets.definitions", None)  # its settings are those of the moment it was loaded
+        dagster = create_dagster_cli()  # type: ignore[no-untyped-call]  # Dagster's own
+        done = CliRunner().invoke(dagster, words)
+        assert done.exit_code == 0, done.output
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.SupersessionWarning)  # these commands work, and are what users know
+        run("job", "execute", *module, "-j", "day", *tags)
+        run("asset", "materialize", *module, "--select", "trades", "--partition", str(FRIDAY))
+        run("job", "execute", *module, "-j", "checks_only", *tags)
     with warm_instance(folder / "dagster_home") as instance:
         assert instance.get_runs_count() == 3
         assert instance.get_materialized_partitions(dg.AssetKey("trades")) == {str(FRIDAY), str(SATURDAY)}
         assert instance.get_materialized_partitions(dg.AssetKey("ohlcv_1d")) == {str(SATURDAY)}
+
+
+def test_the_workspace_is_valid(folder: Path, tmp_path: Path) -> None:
+    """`dagster definitions validate -w workspace.yaml`, as a user types it, from elsewhere."""
+    done = command("dagster", "definitions", "validate", "-w", ROOT / "workspace.yaml", folder=folder, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful" in done.stdout + done.stderr

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ohlcv_assets.bars.resolutions import RESOLUTIONS
+from ohlcv_assets.market.universe import universe_from_symbols
 from ohlcv_assets.orchestration.assembly import build_definitions
 from ohlcv_assets.orchestration.done import check_keys, check_states
 from ohlcv_assets.orchestration.history import PARTITION_TAG
@@ -25,6 +26,7 @@ from ohlcv_assets_tests.orchestration.made import (
     THURSDAY,
     lose_trade,
     metadata_of,
+    project_in,
     spoil_bars,
     spoil_price,
 )
@@ -76,12 +78,9 @@ def test_a_day_made_again_reuses_everything(project: Project, runner: Runner) ->
     assert project.lake.path(SATURDAY).stat().st_mtime_ns == before
 
 
-def test_a_day_without_trades_is_a_day(tmp_path: object, instance: dg.DagsterInstance, project: Project) -> None:
+def test_a_day_without_trades_is_a_day(instance: dg.DagsterInstance, project: Project) -> None:
     """A closed day materialises with zero rows and passes every check."""
     stocks = [symbol for symbol in project.dataset.universe.symbols if symbol.asset_class == "stock"]
-    from ohlcv_assets.market.universe import universe_from_symbols
-    from ohlcv_assets_tests.orchestration.made import project_in
-
     closed = project_in(project.settings.data_dir)
     object.__setattr__(closed.dataset, "universe", universe_from_symbols(stocks))
     outcome = Runner(closed, instance, "test").day(SATURDAY)
@@ -161,8 +160,6 @@ def test_a_stale_file_is_one_sentence_and_force_replaces_it(
     project: Project, instance: dg.DagsterInstance, runner: Runner
 ) -> None:
     """A file of other settings fails the day with what to do; with force the day is made."""
-    from ohlcv_assets_tests.orchestration.made import project_in
-
     runner.day(FRIDAY)
     other = Runner(project_in(project.settings.data_dir, seed=7), instance, "test")
     refused = other.day(FRIDAY)

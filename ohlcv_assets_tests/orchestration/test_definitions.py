@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # publishes no types
 
 from ohlcv_assets.lake.importing import import_files
 from ohlcv_assets.orchestration import runs
@@ -40,10 +41,12 @@ def test_every_asset_says_what_it_is(project: Project) -> None:
 def test_the_graph_is_the_chain_of_resolutions(project: Project) -> None:
     """Trades, stored trades, then each resolution from the next lower stored one; the report after all."""
     graph = build_definitions(project).resolve_asset_graph()
-    parents = {key.path[-1]: {parent.path[-1] for parent in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()}
+    parents = {
+        key.path[-1]: {parent.path[-1] for parent in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()
+    }
     chain = list(DAY_ASSETS)
     assert parents.pop("dataset_report") == set(chain)
-    assert parents == {"trades": set(), **{child: {parent} for parent, child in zip(chain, chain[1:], strict=False)}}
+    assert parents == {"trades": set(), **{child: {parent} for parent, child in pairwise(chain)}}
 
 
 def test_checks_are_by_partition_and_the_count_blocks(project: Project) -> None:

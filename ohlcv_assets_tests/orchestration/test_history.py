@@ -16,6 +16,7 @@ from dagster import DagsterRunStatus
 from ohlcv_assets.orchestration.assembly import build_definitions
 from ohlcv_assets.orchestration.history import (
     PARTITION_TAG,
+    _delete,
     fail_dead_runs,
     failed_days,
     history,
@@ -44,7 +45,7 @@ def gone() -> dict[str, str]:
 def left_started(project: Project, instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
     """Record a run as started, as a kill leaves it."""
     job = build_definitions(project).resolve_job_def(DAY_JOB)
-    run = instance.create_run_for_job(job, tags={PARTITION_TAG: str(FRIDAY), **tags}, status="STARTED")
+    run = instance.create_run_for_job(job, tags={**job.run_tags, PARTITION_TAG: str(FRIDAY), **tags}, status="STARTED")
     return run.run_id
 
 
@@ -88,7 +89,7 @@ def test_repair_opens_the_history_itself(project: Project, home: Path) -> None:
 
 
 def test_failed_days_say_why(project: Project, home: Path) -> None:
-    """A failed run gives its sentence, a failed check its name, a later success nothing; other datasets do not count."""
+    """A failed run gives its sentence, a failing check its name, a later success nothing, other datasets too."""
     assert home.is_dir()
     with history(project) as instance:
         runner = Runner(project, instance, "test")
@@ -132,15 +133,30 @@ def test_pruning_keeps_the_latest_of_each_day(project: Project, home: Path) -> N
     """Only runs that newer ones have replaced are deleted, with their files, and only old ones."""
     with history(project) as instance:
         runner = Runner(project, instance, "test")
+        failed = left_started(project, instance, gone())
+        fail_dead_runs(instance)
         first = runner.day(FRIDAY).run_id
         second = runner.day(FRIDAY).run_id
     assert prune_runs(project) == 0
-    assert prune_runs(project, keep_days=-1) == 1
+    assert prune_runs(project, keep_days=-1) == 2
     shards = {path.stem for path in (home / "history" / "runs").glob("*.db")}
-    assert first not in shards
+    assert not {failed, first} & shards
     assert second in shards
     with history(project) as instance:
         assert [run.run_id for run in instance.get_runs()] == [second]
+
+
+def test_deleting_needs_no_files() -> None:
+    """A history that is not kept in files of runs is pruned all the same."""
+
+    @dg.job
+    def nothing() -> None:
+        pass
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(nothing)
+        assert _delete(instance, run.run_id)
+        assert instance.get_runs_count() == 0
 
 
 def test_the_process_is_told_by_host_id_and_start() -> None:

@@ -18,7 +18,8 @@ from ohlcv_assets.orchestration.crew import Crew
 from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.worker import ORPHANED, Assignment, hold_on_to, work
 from ohlcv_assets.project import Project
-from ohlcv_assets_tests.orchestration.made import DAYS, FRIDAY, SATURDAY, THURSDAY, fake_work
+from ohlcv_assets_tests.orchestration.fake_worker import fake_work
+from ohlcv_assets_tests.orchestration.made import DAYS, FRIDAY, SATURDAY, THURSDAY
 
 pytestmark = pytest.mark.integration
 
@@ -54,26 +55,18 @@ def _orders(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def test_a_worker_does_one_day_after_another(orders: Callable[..., tuple[Connection, threading.Thread]]) -> None:
-    """Each day is answered; what breaks around a run is that day's failure alone; None ends it."""
+    """Each day is answered; what breaks around a run is that day's failure alone; it ends when there are no more."""
     mine, thread = orders()
     answers = []
     for day in DAYS:
         mine.send(day)
         answers.append(mine.recv())
-    mine.send(None)
+    mine.close()
     thread.join(10)
     assert not thread.is_alive()
     assert [answer.state for answer in answers] == ["made", "failed", "failed"]
     assert answers[1].error == "The run could not be carried out: 'lost something'"
     assert answers[2].error == "The run could not be carried out: RuntimeError"
-
-
-def test_an_idle_worker_ends_with_its_parent(orders: Callable[..., tuple[Connection, threading.Thread]]) -> None:
-    """Closed orders are as good as an end."""
-    mine, thread = orders()
-    mine.close()
-    thread.join(10)
-    assert not thread.is_alive()
 
 
 def test_a_busy_worker_ends_with_its_parent() -> None:
