@@ -54,7 +54,8 @@ class Runner:
         self._project = project
         self._instance = instance
         self._backfill = backfill
-        self._definitions = build_definitions(project)
+        definitions = build_definitions(project)
+        self._jobs = {name: definitions.resolve_job_def(name) for name in (DAY_JOB, REPORT_JOB)}
 
     def day(self, day: dt.date, *, force: bool = False) -> DayOutcome:
         """Run the job of a day and return what became of it; nothing that goes wrong in a step is raised."""
@@ -77,7 +78,7 @@ class Runner:
 
     def _run(self, job_name: str, tags: Mapping[str, str], config: Mapping[str, Any]) -> dg.JobExecutionResult:
         """Create and execute one run; Any: run config is whatever the ops ask for."""
-        job = self._definitions.resolve_job_def(job_name)
+        job = self._jobs[job_name]
         run = self._instance.create_run_for_job(
             job,
             run_config=config,

@@ -86,7 +86,9 @@ def _runner(assignment: Assignment) -> Callable[[dt.date], DayOutcome]:
     from ohlcv_assets.orchestration.warm_storage import warm_instance  # noqa: PLC0415 -- see above
     from ohlcv_assets.project import open_project  # noqa: PLC0415 -- see above
 
-    runner = Runner(open_project(assignment.settings), warm_instance(assignment.home), assignment.backfill)
+    project = open_project(assignment.settings)
+    project.source  # noqa: B018 -- planning takes a second, which is not the first day's
+    runner = Runner(project, warm_instance(assignment.home), assignment.backfill)
     return lambda day: runner.day(day, force=assignment.force)
 
 
