@@ -17,6 +17,7 @@ from ohlcv_assets.settings import load_settings
 from ohlcv_assets_tests.orchestration.made import ROOT
 
 pytestmark = pytest.mark.integration
+TEMPLATE = ROOT / "ohlcv_assets" / "orchestration" / "dagster.yaml"
 
 
 def test_the_home_is_in_the_data_folder_unless_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +34,7 @@ def test_a_home_is_made_ready_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as threads:
         assert list(threads.map(prepare_home, [home] * 3)) == [home] * 3
     config = home / "dagster.yaml"
-    assert config.read_text() == (ROOT / "dagster.yaml").read_text()
+    assert config.read_text() == TEMPLATE.read_text()
     assert (home / "history" / "runs.db").exists()
     config.write_text("telemetry: {enabled: false}\n")
     prepare_home(home)
@@ -42,7 +43,7 @@ def test_a_home_is_made_ready_once(tmp_path: Path) -> None:
 
 def test_the_configuration_is_what_was_found_to_work() -> None:
     """Two runs at once, one of a day, telemetry off, dead runs watched for, ticks not kept for ever."""
-    config = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    config = yaml.safe_load(TEMPLATE.read_text())
     runs = config["concurrency"]["runs"]
     assert runs["max_concurrent_runs"] == 2
     assert runs["tag_concurrency_limits"] == [
