@@ -20,31 +20,33 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files: plain, gzip or zip.")]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--format", "-f", help="binance, kraken, tardis, databento or ccxt; found out file by file if absent."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        metavar="MAPPING",
+        help="Columns of other files: ts=time,price=px,amount=qty; also side, symbol, id, unit, buy, sell.",
+    ),
+]
+
 
 def import_(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files: plain, gzip or zip.")
-    ],
+    paths: Paths,
     *,
     dataset: Annotated[str, typer.Option(help="Name of the dataset to make.")],
     symbol: Annotated[
         str | None, typer.Option(help="Symbol of all rows, where the files do not say or say another.")
     ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format", "-f", help="binance, kraken, tardis, databento or ccxt; found out file by file if absent."
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--map",
-            metavar="MAPPING",
-            help="Columns of other files: ts=time,price=px,amount=qty; also side, symbol, id, unit, buy, sell.",
-        ),
-    ] = None,
+    form: Form = None,
+    columns: Columns = None,
     skip_bad: Annotated[int, typer.Option(min=0, help="Pass over at most so many unreadable rows.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a dataset of that name, its store included.")] = False,
     as_json: AsJson = False,

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ohlcv_assets.errors import PlanError
 from ohlcv_assets.generate import kernels, profiles
 from ohlcv_assets.generate.arrivals import minute_counts
+from ohlcv_assets.generate.kernels import PreparedSession, TradeColumns
 from ohlcv_assets.generate.prices import MinutePath, SessionTask
-from ohlcv_assets.generate.settings import bounce, day_settings, gap_quantiles, run_lengths, trading_minutes
+from ohlcv_assets.generate.settings import bounce, day_settings, trading_minutes
 from ohlcv_assets.generate.sizes import SizeLaw
 from ohlcv_assets.generate.skeleton import Skeleton, is_weekend
 from ohlcv_assets.generate.strategies import PRICE_MODELS, Strategies
@@ -32,40 +31,6 @@ from ohlcv_assets.units import MINUTE, Lots, Ticks
 
 GENERATOR_VERSION: Final = 1
 """Part of every fingerprint; raised when the same request gives other trades."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeColumns:
-    """Trades of one symbol, in order of time.
-
-    Attributes
-    ----------
-    ts
-        int64: nanoseconds UTC, whole microseconds, strictly increasing.
-    ticks
-        int64: prices in ticks, at least one.
-    lots
-        int64: amounts in lots, at least one.
-    side
-        int8: +1 buyer-initiated, -1 seller-initiated.
-    """
-
-    ts: NDArray[np.int64]
-    ticks: NDArray[np.int64]
-    lots: NDArray[np.int64]
-    side: NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedSession:
-    """Everything that the kernel needs for one (symbol, day)."""
-
-    key: np.uint64
-    opens: int
-    counts: NDArray[np.int64]
-    minutes: NDArray[np.float64]
-    settings: NDArray[np.float64]
-    body: NDArray[np.float64]
 
 
 class Generator:
@@ -132,14 +97,11 @@ class Generator:
         if left == 0:
             return
         session = self.prepare(symbol, day)
-        integers, reals = np.zeros(kernels.INTEGERS, np.int64), np.zeros(kernels.REALS)
+        carried = kernels.start()
         while left > 0:
             chunk = _empty(min(size, left))
             with np.errstate(over="ignore"):  # random words wrap around
-                kernels.fill(
-                    session.key, session.opens, session.counts, session.minutes, session.settings, gap_quantiles(),
-                    session.body, run_lengths(), integers, reals, chunk.ts, chunk.ticks, chunk.lots, chunk.side,
-                )  # fmt: skip
+                kernels.fill(session, carried, chunk)
             left -= len(chunk.ts)
             yield chunk
 
@@ -177,7 +139,6 @@ class Generator:
             counts=counts,
             minutes=trading_minutes(path, counts, law, has_spread=self._has_spread),
             settings=day_settings(law, arrivals.followers, total / minutes, has_quotes=self._prices.has_spread),
-            body=law.body,
         )
 
     def _path(self, symbol: Symbol, session: Session) -> MinutePath:

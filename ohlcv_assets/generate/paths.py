@@ -6,7 +6,7 @@ What belongs here: code whose cost is paid once per minute. What does not: once 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,54 @@ MINUTE_LEVERAGE: Final = 0.40
 """Weight of the negated shock of a minute in the next change of log-volatility."""
 COMMON_MOOD: Final = 0.5
 """Share of a class in the remaining change."""
+
+
+class Ends(NamedTuple):
+    """What a session is pinned to.
+
+    Attributes
+    ----------
+    first, last
+        Log prices at open and close.
+    jump, jump_minute
+        Part of ``last - first`` that happens at once, and after how many minutes; never the last, whose end is the
+        close that the next session starts from.
+    """
+
+    first: float
+    last: float
+    jump: float
+    jump_minute: int
+
+
+class Shocks(NamedTuple):
+    """What is drawn for a session.
+
+    Attributes
+    ----------
+    usual
+        Shape (minutes,): standard deviations of returns that the hour leads to expect.
+    market
+        Shape (2, minutes): the class's normals of returns and of volatility.
+    own
+        Shape (3, minutes): the symbol's normals of returns and of the two components of volatility.
+    tails
+        Shape (minutes,): factors of mean square one that make tails heavy.
+    flips
+        Shape (draws, blocks): zero or one; which blocks' own shocks are turned round in each draw.
+    begin
+        Shape (2,): normals of where the two components start.
+    share
+        The market's share of a shock's variance.
+    """
+
+    usual: NDArray[np.float64]
+    market: NDArray[np.float64]
+    own: NDArray[np.float64]
+    tails: NDArray[np.float64]
+    flips: NDArray[np.int8]
+    begin: NDArray[np.float64]
+    share: float
 
 
 @compiled
@@ -68,85 +116,51 @@ def linear_memory(levels: NDArray[np.float64]) -> float:
 
 @compiled
 def volatile_path(
-    first: float,
-    last: float,
-    usual: NDArray[np.float64],
-    market: NDArray[np.float64],
-    own: NDArray[np.float64],
-    tails: NDArray[np.float64],
-    flips: NDArray[np.int8],
-    begin: NDArray[np.float64],
-    share: float,
-    jump: float,
-    jump_minute: int,
-    bounce: float,
-    levels: NDArray[np.float64],
-    mood: NDArray[np.float64],
+    ends: Ends, shocks: Shocks, bounce: float, levels: NDArray[np.float64], mood: NDArray[np.float64]
 ) -> None:
     """Write one session of the stochastic-volatility model into ``levels`` and ``mood``.
 
     Parameters
     ----------
-    first, last
-        Log prices at open and close.
-    usual
-        Shape (minutes,): standard deviations of returns that the hour leads to expect.
-    market
-        Shape (2, minutes): the class's normals of returns and of volatility.
-    own
-        Shape (3, minutes): the symbol's normals of returns and of the two components of volatility.
-    tails
-        Shape (minutes,): factors of mean square one that make tails heavy.
-    flips
-        Shape (draws, blocks): zero or one; which blocks' own shocks are turned round in each draw.
-    begin
-        Shape (2,): normals of where the two components start.
-    share
-        The market's share of a shock's variance.
-    jump, jump_minute
-        Part of ``last - first`` that happens at once, and after how many minutes; never the last, whose end is the
-        close that the next session starts from.
+    ends, shocks
+        What it is pinned to and made of.
     bounce
         What spread and grid will take from the autocorrelation of block returns at lag one.
     levels, mood
         Shapes (minutes + 1,) and (minutes,): results.
     """
-    returns, sigma = np.empty_like(usual), np.empty_like(usual)
     least, best = np.inf, 0
-    for turn in range(len(flips)):
-        _unpinned(usual, market, own, tails, flips[turn], begin, share, returns, sigma, mood)
-        bridge(first, last - jump, returns, sigma, levels)
-        levels[jump_minute:] += jump
+    for turn in range(len(shocks.flips)):
+        _pinned(ends, shocks, turn, levels, mood)
         memory = abs(linear_memory(levels) - bounce)
         if memory < MOST_LINEAR:
             return
         if memory < least:
             least, best = memory, turn
-    _unpinned(usual, market, own, tails, flips[best], begin, share, returns, sigma, mood)
-    bridge(first, last - jump, returns, sigma, levels)
-    levels[jump_minute:] += jump
+    _pinned(ends, shocks, best, levels, mood)
+
+
+@compiled
+def _pinned(ends: Ends, shocks: Shocks, turn: int, levels: NDArray[np.float64], mood: NDArray[np.float64]) -> None:
+    """Write one draw."""
+    returns, sigma = np.empty_like(mood), np.empty_like(mood)
+    _unpinned(shocks, turn, returns, sigma, mood)
+    bridge(ends.first, ends.last - ends.jump, returns, sigma, levels)
+    levels[ends.jump_minute :] += ends.jump
 
 
 @compiled
 def _unpinned(
-    usual: NDArray[np.float64],
-    market: NDArray[np.float64],
-    own: NDArray[np.float64],
-    tails: NDArray[np.float64],
-    flips: NDArray[np.int8],
-    begin: NDArray[np.float64],
-    share: float,
-    returns: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-    mood: NDArray[np.float64],
+    shocks: Shocks, turn: int, returns: NDArray[np.float64], sigma: NDArray[np.float64], mood: NDArray[np.float64]
 ) -> None:
     """Write returns, their standard deviations and the mood of one draw, not yet pinned to the close."""
+    usual, market, own, tails, flips, begin, share = shocks
     slow_step, fast_step = SLOW[1] * np.sqrt(1.0 - SLOW[0] ** 2), FAST[1] * np.sqrt(1.0 - FAST[0] ** 2)
     plain, common, apart = np.sqrt(1.0 - MINUTE_LEVERAGE**2), np.sqrt(share), np.sqrt(1.0 - share)
     together, alone = plain * np.sqrt(COMMON_MOOD), plain * np.sqrt(1.0 - COMMON_MOOD)
     slow, fast = SLOW[1] * begin[0], FAST[1] * begin[1]
     for minute in range(len(usual)):
-        turned = 1.0 - 2.0 * flips[minute // BLOCK]
+        turned = 1.0 - 2.0 * flips[turn, minute // BLOCK]
         shock = common * market[0, minute] + apart * turned * own[0, minute]
         mood[minute] = (slow + fast) / np.sqrt(1.0 + ((slow + fast) / MOST_MOOD) ** 2) - MOOD_CENTRE
         sigma[minute] = usual[minute] * np.exp(mood[minute])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohlcv_assets.generate import profiles, skeleton
-from ohlcv_assets.generate.paths import BLOCK, DRAWS, bridge, volatile_path
+from ohlcv_assets.generate.paths import BLOCK, DRAWS, Ends, Shocks, bridge, volatile_path
 from ohlcv_assets.generate.skeleton import Skeleton
 from ohlcv_assets.market.regime import MARKET_SHARE, regime, stream
 from ohlcv_assets.market.symbols import AssetClass, Symbol, Universe
@@ -131,10 +131,9 @@ class StochasticVolatility:
         market = market_minutes(task.seed, symbol.asset_class, task.day, minutes)
         begin = rng.standard_normal(2)
         jump_minute = int(rng.integers(1, max(minutes, 2)))
-        volatile_path(
-            task.first, task.last, usual, market, own, tails, flips, begin,
-            MARKET_SHARE[symbol.asset_class], task.jump, jump_minute, task.bounce, levels, mood,
-        )  # fmt: skip
+        ends = Ends(task.first, task.last, task.jump, jump_minute)
+        shocks = Shocks(usual, market, own, tails, flips, begin, MARKET_SHARE[symbol.asset_class])
+        volatile_path(ends, shocks, task.bounce, levels, mood)
         return MinutePath(levels, usual * np.exp(mood), mood)
 
 

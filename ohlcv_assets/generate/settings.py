@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohlcv_assets.generate import kernels
+from ohlcv_assets.generate.kernels import DaySettings
 from ohlcv_assets.generate.paths import BLOCK
 from ohlcv_assets.generate.prices import MinutePath
 from ohlcv_assets.generate.sizes import SizeLaw
@@ -64,7 +65,7 @@ def trading_minutes(
     Returns
     -------
     NDArray[np.float64]
-        Shape (minutes + 1, 5), see ``kernels.fill``; C order.
+        Shape (minutes + 1, 5), see ``kernels.PreparedSession``; C order.
     """
     prices = np.exp(path.levels)
     rows = np.zeros((len(counts) + 1, 5))
@@ -102,22 +103,25 @@ def bounce(first: float, volatility: float, minutes: int, trades: int) -> float:
     return min(noise / (volatility**2 * BLOCK / minutes), MOST_BOUNCE)
 
 
-def day_settings(law: SizeLaw, followers: float, trades_a_minute: float, *, has_quotes: bool) -> NDArray[np.float64]:
+def day_settings(law: SizeLaw, followers: float, trades_a_minute: float, *, has_quotes: bool) -> DaySettings:
     """Return the constants of a day as the kernel reads them."""
-    settings = np.zeros(kernels.SETTINGS)
-    settings[kernels.BURST] = round(followers * _BYTE)
-    settings[kernels.FOLLOWER] = min(FOLLOWER_MICROS, FOLLOWER_SHARE * kernels.MINUTE_MICROS / trades_a_minute)
-    settings[kernels.LEADERS] = 1.0 - followers
-    settings[kernels.NOISE] = round(NOISE_TRADES * _BYTE)
-    settings[kernels.REVISION] = round(REVISION * _BYTE) if has_quotes else _BYTE
-    settings[kernels.TAIL] = round(law.tail * _TWELVE_BITS)
-    settings[kernels.TAIL_START] = law.start
-    settings[kernels.TAIL_FLOOR] = law.floor
-    settings[kernels.TAIL_POWER] = law.power
-    settings[kernels.ROUND] = round(law.rounded * _BYTE)
-    settings[kernels.COARSE] = round((law.rounded + law.coarse) * _BYTE)
-    settings[kernels.ROUND_LOT] = law.round_lot
-    return settings
+    return DaySettings(
+        burst=float(round(followers * _BYTE)),
+        follower_micros=min(FOLLOWER_MICROS, FOLLOWER_SHARE * kernels.MINUTE_MICROS / trades_a_minute),
+        leaders=1.0 - followers,
+        noise=float(round(NOISE_TRADES * _BYTE)),
+        revision=float(round(REVISION * _BYTE) if has_quotes else _BYTE),
+        tail=float(round(law.tail * _TWELVE_BITS)),
+        tail_start=float(law.start),
+        tail_floor=float(law.floor),
+        tail_power=float(law.power),
+        rounded=float(round(law.rounded * _BYTE)),
+        coarse=float(round((law.rounded + law.coarse) * _BYTE)),
+        round_lot=float(law.round_lot),
+        gaps=gap_quantiles(),
+        body=law.body,
+        runs=run_lengths(),
+    )
 
 
 @cache

@@ -107,12 +107,7 @@ class Plan:
         """
         day_totals = self.counts.sum(axis=0)
         months = np.array([f"{day.year:04d}-{day.month:02d}" for day in self.days])
-        rows = []
-        for month in sorted(set(months.tolist())):
-            traded = day_totals[(months == month) & (day_totals > 0)]
-            least, most = (int(traded.min()), int(traded.max())) if traded.size > 0 else (0, 0)
-            trades = int(traded.sum())
-            rows.append({"month": month, "days": traded.size, "trades": trades, "least": least, "most": most})
+        rows = [{"month": month, **_summary(day_totals[months == month])} for month in sorted(set(months.tolist()))]
         return pa.Table.from_pylist(rows, schema=BY_MONTH)
 
     def by_symbol(self) -> pa.Table:
@@ -122,20 +117,9 @@ class Plan:
         """
         rows = []
         for symbol, counts in zip(self.universe.symbols, self.counts, strict=True):
-            traded = counts[counts > 0]
-            least, most = (int(traded.min()), int(traded.max())) if traded.size > 0 else (0, 0)
-            trades = int(traded.sum())
-            rows.append(
-                {
-                    "symbol": symbol.name,
-                    "asset_class": symbol.asset_class,
-                    "days": traded.size,
-                    "trades": trades,
-                    "share": trades / max(self.total, 1),
-                    "least": least,
-                    "most": most,
-                }
-            )
+            summary = _summary(counts)
+            share = summary["trades"] / max(self.total, 1)
+            rows.append({"symbol": symbol.name, "asset_class": symbol.asset_class, **summary, "share": share})
         return pa.Table.from_pylist(rows, schema=BY_SYMBOL)
 
     @cached_property
@@ -155,6 +139,13 @@ class Plan:
                 f"{day} is outside the dataset; its days run from {self.days[0]} to {self.days[-1]}."
             )
         return (day - self.days[0]).days
+
+
+def _summary(counts: NDArray[np.int64]) -> dict[str, int]:
+    """Return the days with trades, their trades, and those of the quietest and the busiest, by column name."""
+    traded = counts[counts > 0]
+    least, most = (int(traded.min()), int(traded.max())) if traded.size > 0 else (0, 0)
+    return {"days": traded.size, "trades": int(traded.sum()), "least": least, "most": most}
 
 
 _BY_MONTH_FIELDS: Final[list[pa.Field[Any]]] = [

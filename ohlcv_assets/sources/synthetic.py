@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from ohlcv_assets.generate.generator import GENERATOR_VERSION, Generator, TradeColumns
+from ohlcv_assets.generate.generator import GENERATOR_VERSION, Generator
+from ohlcv_assets.generate.kernels import TradeColumns
 from ohlcv_assets.market.grid import values_of
 from ohlcv_assets.market.plan import Plan
 from ohlcv_assets.market.schema import SCHEMA_VERSION, SYMBOL_TYPE, TRADES, TS_TYPE

@@ -7,27 +7,33 @@ import pytest
 from numpy.typing import NDArray
 
 from ohlcv_assets.generate import kernels, paths
-from ohlcv_assets.generate.settings import day_settings, gap_quantiles, run_lengths
+from ohlcv_assets.generate.kernels import Carried, PreparedSession, TradeColumns
+from ohlcv_assets.generate.settings import day_settings
 from ohlcv_assets.generate.sizes import ParetoLogNormal
 from ohlcv_assets_tests.generate.made import PAIR
 
 pytestmark = [pytest.mark.unit, pytest.mark.kernels]
 
 
+def filled(
+    prices: NDArray[np.float64], counts: list[int], room: int, *, followers: float = 0.0, has_quotes: bool = True
+) -> tuple[int, TradeColumns, Carried]:
+    """Fill minutes at midnight of 1970 into arrays; return how many trades, the arrays and what is carried on."""
+    settings = day_settings(ParetoLogNormal().law(PAIR), followers, counts[0], has_quotes=has_quotes)
+    session = PreparedSession(np.uint64(9), 0, np.array(counts), prices, settings)
+    ts, ticks, lots = np.empty((3, room), np.int64)
+    out = TradeColumns(ts, ticks, lots, np.empty(room, np.int8))
+    carried = kernels.start()
+    with np.errstate(over="ignore"):
+        return kernels.fill(session, carried, out), out, carried
+
+
 def minute_of(count: int, *, followers: float = 0.35) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Fill one minute at a constant price; return microseconds and sides."""
-    law = ParetoLogNormal().law(PAIR)
     minutes = np.array([[1e6, 2.0, 3.0, 1.0, 0.5], [1e6, 0.0, 0.0, 0.0, 0.0]])
-    ts, ticks, lots = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    side = np.empty(count, np.int8)
-    with np.errstate(over="ignore"):
-        done = kernels.fill(
-            np.uint64(9), 0, np.array([count]), minutes, day_settings(law, followers, count, has_quotes=True),
-            gap_quantiles(), law.body, run_lengths(), np.zeros(kernels.INTEGERS, np.int64), np.zeros(kernels.REALS),
-            ts, ticks, lots, side,
-        )  # fmt: skip
+    done, trades, _ = filled(minutes, [count], count, followers=followers)
     assert done == count
-    return ts // 1_000, side
+    return trades.ts // 1_000, trades.side
 
 
 def test_words_follow_the_published_generator() -> None:
@@ -63,31 +69,18 @@ def test_followers_come_within_milliseconds() -> None:
 
 def test_a_loop_without_room_changes_nothing() -> None:
     """Filling into empty arrays writes nothing and is no end of the day."""
-    law = ParetoLogNormal().law(PAIR)
-    integers, reals = np.zeros(kernels.INTEGERS, np.int64), np.zeros(kernels.REALS)
-    none, sides = np.empty(0, np.int64), np.empty(0, np.int8)
-    done = kernels.fill(
-        np.uint64(9), 0, np.array([3]), np.ones((2, 5)), day_settings(law, 0.0, 3.0, has_quotes=False),
-        gap_quantiles(), law.body, run_lengths(), integers, reals, none, none, none, sides,
-    )  # fmt: skip
+    done, _, carried = filled(np.ones((2, 5)), [3], 0, has_quotes=False)
     assert done == 0
-    assert not integers.any()
+    assert not carried.integers.any()
 
 
 def test_a_quote_stands_until_it_is_revised() -> None:
     """Between revisions trades meet the same two prices; every trade revises where there are no quotes."""
-    law = ParetoLogNormal().law(PAIR)
     minutes = np.array([[1e6, 50.0, 0.0, 1.0, 0.5], [1e6, 0.0, 0.0, 0.0, 0.0]])
     same = []
     for has_quotes in (True, False):
-        ts, ticks, lots = np.empty(300, np.int64), np.empty(300, np.int64), np.empty(300, np.int64)
-        with np.errstate(over="ignore"):
-            kernels.fill(
-                np.uint64(9), 0, np.array([300]), minutes, day_settings(law, 0.0, 300.0, has_quotes=has_quotes),
-                gap_quantiles(), law.body, run_lengths(), np.zeros(kernels.INTEGERS, np.int64),
-                np.zeros(kernels.REALS), ts, ticks, lots, np.empty(300, np.int8),
-            )  # fmt: skip
-        same.append(float(np.mean(np.diff(ticks) == 0)))
+        _, trades, _ = filled(minutes, [300], 300, has_quotes=has_quotes)
+        same.append(float(np.mean(np.diff(trades.ticks) == 0)))
     assert 0.5 < same[0] < 0.8
     assert same[1] < 0.1
 
@@ -96,10 +89,12 @@ def path_of(last: float, draws: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     """Return levels and mood of forty minutes that end at ``last``."""
     rng = np.random.default_rng(3)
     levels, mood = np.empty(41), np.empty(40)
-    paths.volatile_path(
-        0.0, last, np.full(40, 1e-3), rng.standard_normal((2, 40)), rng.standard_normal((3, 40)), np.ones(40),
-        rng.integers(0, 2, (draws, 8), dtype=np.int8), np.zeros(2), 0.4, 0.0, 1, 0.0, levels, mood,
+    ends = paths.Ends(0.0, last, 0.0, 1)
+    shocks = paths.Shocks(
+        np.full(40, 1e-3), rng.standard_normal((2, 40)), rng.standard_normal((3, 40)), np.ones(40),
+        rng.integers(0, 2, (draws, 8), dtype=np.int8), np.zeros(2), 0.4,
     )  # fmt: skip
+    paths.volatile_path(ends, shocks, 0.0, levels, mood)
     return levels, mood
 
 

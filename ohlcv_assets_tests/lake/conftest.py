@@ -13,6 +13,7 @@ import pytest
 from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.market.schema import SYMBOL_TYPE, TRADES, TS_TYPE
 from ohlcv_assets.units import day_start
+from ohlcv_assets_tests.lake.made_files import exchange_files
 
 DAY = dt.date(2024, 3, 15)
 
@@ -61,3 +62,8 @@ def _cut() -> Cut:
 @pytest.fixture(name="lake")
 def _lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "data with a space" / "trades")
+
+
+@pytest.fixture(name="files")
+def _files(tmp_path: Path) -> list[Path]:
+    return exchange_files(tmp_path)

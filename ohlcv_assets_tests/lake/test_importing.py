@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import gzip
 import json
-import os
-import signal
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -23,7 +18,7 @@ from ohlcv_assets.errors import (
     MissingDayFileError,
     OutsideDatasetError,
 )
-from ohlcv_assets.lake import atomic, importing, machine
+from ohlcv_assets.lake import importing, machine
 from ohlcv_assets.lake.dataset import (
     FiledSource,
     dataset_folder,
@@ -31,50 +26,14 @@ from ohlcv_assets.lake.dataset import (
     list_datasets,
     synthetic_dataset,
 )
-from ohlcv_assets.lake.importing import import_files
-from ohlcv_assets.lake.report import ImportReport
 from ohlcv_assets.market.universe import load_universe
 from ohlcv_assets.progress import Progress, nobody
 from ohlcv_assets.sources.exchange import opening
 from ohlcv_assets.sources.exchange.mapped import ColumnMapping
 from ohlcv_assets.units import day_start
+from ohlcv_assets_tests.lake.made_files import DAY_MS, FIRST, LAST, MS, binance_row, run
 
 pytestmark = pytest.mark.integration
-
-FIRST = dt.date(2024, 1, 2)
-LAST = dt.date(2024, 1, 4)
-MS = day_start(FIRST) // 10**6
-DAY_MS = 86_400_000
-
-
-def binance_row(identity: int, price: float, amount: float, ms: int, maker: str = "true") -> str:
-    """Return a row of a Binance trade file; ``ms`` counts from the first day's midnight."""
-    return f"{identity},{price},{amount},1,{MS + ms},{maker}\n"
-
-
-@pytest.fixture(name="files")
-def _files(tmp_path: Path) -> list[Path]:
-    """Two symbols over three days with nothing on the second, with everything that has to be dealt with."""
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    plain = folder / "BTCUSDT-trades-2024-01.csv"
-    plain.write_text(
-        binance_row(2, 42000.5, 0.25, 1)
-        + binance_row(1, 42000.25, 0.125, 1, "false")
-        + binance_row(3, 42001, 1, 5)
-        + binance_row(3, 42001, 1, 5)
-        + binance_row(4, 42002, 1, 4)
-        + binance_row(9, 42010, 1, 2 * DAY_MS)
-    )
-    kraken = f"{MS // 1000}.000000001,7.123,10\n{MS // 1000}.5,7.2,20\n{MS // 1000}.25,7.1,30\n"
-    with zipfile.ZipFile(folder / "kraken.zip", "w", zipfile.ZIP_DEFLATED) as out:
-        out.writestr("history/ADAUSD.csv", kraken)
-    return [plain, folder / "kraken.zip"]
-
-
-def run(files: list[Path], data: Path, name: str = "mine", **options: object) -> ImportReport:
-    """Import into a data folder."""
-    return import_files(files, dataset_folder(data, name), name=name, **options)  # type: ignore[arg-type]  # short form
 
 
 def test_report_and_dataset(files: list[Path], tmp_path: Path) -> None:
@@ -261,49 +220,6 @@ def test_no_way_to_write(files: list[Path], tmp_path: Path) -> None:
         run(files, tmp_path / "file")
 
 
-def test_failure_at_the_end_keeps_the_old(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error after everything is written leaves the old dataset and no trace of the new one."""
-    run(files, tmp_path)
-
-    def fail(*_arguments: object) -> str:
-        raise RuntimeError("broken")
-
-    monkeypatch.setattr(importing, "record_text", fail)
-    with pytest.raises(RuntimeError, match="broken"):
-        run(files[1:], tmp_path, force=True)
-    assert imported_dataset(tmp_path, "mine").universe.names == ("ADAUSD", "BTCUSDT")
-    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from ohlcv_assets.lake.dataset import dataset_folder
-from ohlcv_assets.lake.importing import import_files
-
-def watch(event):
-    if event.stage == "write" and event.done == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-import_files([Path(sys.argv[1])], dataset_folder(Path(sys.argv[2]), "mine"), name="mine", observer=watch)
-"""
-
-
-def test_killed_import(files: list[Path], tmp_path: Path) -> None:
-    """A killed import leaves no dataset that anybody sees, and the next one removes what it left."""
-    # A killed process would leave broken coverage data behind.
-    unmeasured = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, str(files[0]), str(tmp_path)], check=False, timeout=60, env=unmeasured
-    )
-    assert ended.returncode == -signal.SIGKILL
-    (left,) = (tmp_path / "datasets").iterdir()
-    assert left.name.startswith(".mine.")
-    assert list_datasets(tmp_path) == ()
-    run(files, tmp_path)
-    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
-
-
 def test_copies_of_a_file(tmp_path: Path) -> None:
     """A copy of a file without ids is refused, as nothing tells its trades from new ones; with ids they are dropped."""
     for name in ("a", "b"):
@@ -313,76 +229,6 @@ def test_copies_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(ImportFileError, match=r"b/ADAUSD\.csv has the same content as .*a/ADAUSD\.csv"):
         run([tmp_path / "a", tmp_path / "b"], tmp_path / "data")
     assert run(sorted(tmp_path.glob("?/B*.csv")), tmp_path / "data").tally.duplicates == 1
-
-
-REPLACEMENT_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from ohlcv_assets.lake.dataset import dataset_folder
-from ohlcv_assets.lake.importing import import_files
-
-rename = Path.rename
-
-def dying(path, target):
-    if rename(path, target).name.endswith(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-Path.rename = dying
-import_files([Path(sys.argv[1])], dataset_folder(Path(sys.argv[2]), "mine"), name="mine", force=True)
-"""
-
-
-@pytest.mark.parametrize(("moment", "kept"), [(".old", ("ADAUSD", "BTCUSDT")), ("mine", ("BTCUSDT",))])
-def test_killed_replacement(files: list[Path], tmp_path: Path, moment: str, kept: tuple[str, ...]) -> None:
-    """Killed after either rename, a forced import leaves the old dataset or the new one, and nothing else for long."""
-    run(files, tmp_path)
-    unmeasured = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
-    ended = subprocess.run(
-        [sys.executable, "-c", REPLACEMENT_KILLED, str(files[0]), str(tmp_path), moment],
-        check=False,
-        timeout=60,
-        env=unmeasured,
-    )
-    assert ended.returncode == -signal.SIGKILL
-    assert imported_dataset(tmp_path, "mine").universe.names == kept
-    with pytest.raises(DatasetError, match="already"):
-        run(files, tmp_path)
-    run(files, tmp_path, name="other")
-    assert sorted(path.name for path in (tmp_path / "datasets").iterdir()) == ["mine", "other"]
-
-
-def test_replacement_that_fails_keeps_the_old(
-    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the new folder cannot be renamed the old one is put back; what a live process set aside is left alone."""
-    run(files, tmp_path)
-    rename = Path.rename
-
-    def failing(path: Path, target: Path) -> Path:
-        if path.name.endswith(".tmp"):
-            atomic.restore_folder(tmp_path / "datasets" / "mine")
-            assert list_datasets(tmp_path) == ()
-            raise OSError(errno.EIO, "broken")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(MachineError, match="import the dataset mine"):
-        run(files[1:], tmp_path, force=True)
-    assert imported_dataset(tmp_path, "mine").universe.names == ("ADAUSD", "BTCUSDT")
-    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
-
-
-def test_slower_of_two_imports_replaces_nothing(files: list[Path], tmp_path: Path) -> None:
-    """Of two imports of one name at once the first to end stays; the other is refused as if it had come later."""
-
-    def interfere(event: Progress) -> None:
-        if event.stage == "write" and event.done == 1:
-            run(files[:1], tmp_path)
-
-    with pytest.raises(DatasetError, match="already"):
-        run(files, tmp_path, observer=interfere)
-    assert imported_dataset(tmp_path, "mine").universe.names == ("BTCUSDT",)
-    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mine"]
 
 
 def test_room_is_asked_for_before(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohlcv_assets.generate import profiles
 from ohlcv_assets.generate.generator import Generator
-from ohlcv_assets.generate.kernels import MINUTE_NANOS, compiled
+from ohlcv_assets.generate.kernels import MINUTE_NANOS, TradeColumns, compiled
 from ohlcv_assets.generate.skeleton import is_weekend
 from ohlcv_assets.market.calendars import session_on
 from ohlcv_assets.market.symbols import Symbol
@@ -92,46 +92,49 @@ def observe(generator: Generator, symbol: Symbol, days: tuple[dt.date, ...]) -> 
             continue
         with_control = len(seen.days) % CONTROL_EVERY == 0
         minutes = (session.close - session.open) // MINUTE_NANOS
-        prices, volumes, counts = np.zeros(minutes + 1), np.zeros(minutes), np.zeros(minutes, np.int64)
+        kept = _Minutes(session.open, np.zeros(minutes + 1), np.zeros(minutes), np.zeros(minutes, np.int64))
         for chunk in generator.chunks(symbol.name, day, CHUNK):
-            watch(
-                chunk.ts, chunk.ticks, chunk.lots, chunk.side, session.open, prices, volumes, counts,
-                seen.changes if with_control else np.zeros(4), seen.signs, SIGN_LAGS, seen.sizes,
-            )  # fmt: skip
+            watch_minutes(chunk, kept, seen.sizes)
+            watch_signs(chunk.side, SIGN_LAGS, seen.signs)
+            if with_control:
+                watch_changes(chunk.ticks, seen.changes)
         if with_control:
             for chunk in control.chunks(symbol.name, day, CHUNK):
                 watch_changes(chunk.ticks, seen.control)
-        fill_forward(prices)
+        fill_forward(kept.prices)
         shape = profiles.activity(symbol.calendar, minutes, weekend=is_weekend(day))
-        seen.days.append(ObservedDay(np.log(prices), volumes, counts, shape * counts.sum() / minutes))
+        expected = shape * kept.counts.sum() / minutes
+        seen.days.append(ObservedDay(np.log(kept.prices), kept.volumes, kept.counts, expected))
         seen.dates.append(day)
     return seen
 
 
+class _Minutes(NamedTuple):
+    """A session by minute in the making: its first nanosecond, prices in ticks (zero: none yet), volumes, counts."""
+
+    opens: int
+    prices: NDArray[np.float64]
+    volumes: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
 @compiled
-def watch(
-    ts: NDArray[np.int64],
-    ticks: NDArray[np.int64],
-    lots: NDArray[np.int64],
-    side: NDArray[np.int8],
-    opens: int,
-    prices: NDArray[np.float64],
-    volumes: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    changes: NDArray[np.float64],
-    signs: NDArray[np.float64],
-    lags: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-) -> None:
-    """Add one chunk of trades to everything that is kept of them."""
-    if prices[0] == 0.0:
-        prices[0] = ticks[0]
+def watch_minutes(trades: TradeColumns, kept: _Minutes, sizes: NDArray[np.int64]) -> None:
+    """Add one chunk of trades to the session's minutes and to the histogram of sizes."""
+    ts, ticks, lots, _ = trades
+    if kept.prices[0] == 0.0:
+        kept.prices[0] = ticks[0]
     for trade in range(len(ts)):
-        minute = (ts[trade] - opens) // MINUTE_NANOS
-        prices[minute + 1] = ticks[trade]
-        volumes[minute] += lots[trade]
-        counts[minute] += 1
+        minute = (ts[trade] - kept.opens) // MINUTE_NANOS
+        kept.prices[minute + 1] = ticks[trade]
+        kept.volumes[minute] += lots[trade]
+        kept.counts[minute] += 1
         sizes[np.int64(np.log2(lots[trade]) * CELLS_AN_OCTAVE)] += 1
+
+
+@compiled
+def watch_signs(side: NDArray[np.int8], lags: NDArray[np.int64], signs: NDArray[np.float64]) -> None:
+    """Add the products of one chunk's sides at each lag, and how many they are."""
     for number in range(len(lags)):
         lag = lags[number]
         total = 0
@@ -139,7 +142,6 @@ def watch(
             total += int(side[trade]) * int(side[trade - lag])
         signs[number, 0] += total
         signs[number, 1] += max(len(side) - lag, 0)
-    watch_changes(ticks, changes)
 
 
 @compiled
