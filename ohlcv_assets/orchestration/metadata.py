@@ -65,7 +65,7 @@ def of_load(loaded: LoadedDay, store: str) -> Metadata:
         "store": store,
         "file": dg.MetadataValue.path(str(loaded.file.path.absolute())),
         "content_hash": loaded.file.content_hash,
-        **{f"store_{name}": value for name, value in report.detail.items()},
+        **report.detail,
         **of_usage(loaded.usage, report.rows, "trades"),
     }
 
