@@ -111,12 +111,9 @@ def counts(day: dt.date) -> str:
     return f"SELECT symbol, count(*) FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE} GROUP BY symbol ORDER BY symbol"
 
 
-def counts_by_day(day: dt.date) -> str:
-    """Count a month's trades by number of the day."""
-    return (
-        f"SELECT CAST({_DAY_NUMBER} AS INTEGER) AS number, count(*) FROM {ALIAS}.{trade_table(day)} "
-        "GROUP BY number ORDER BY number"
-    )
+def count(day: dt.date) -> str:
+    """Count a range's trades; where whole row groups lie inside it, their statistics answer."""
+    return f"SELECT count(*) FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE}"
 
 
 def content(day: dt.date) -> str:
