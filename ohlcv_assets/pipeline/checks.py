@@ -116,6 +116,7 @@ def bar_checks(
     expected = _independent(project, day, equal) if equal else {}
     with project.store_session():
         bars = {resolution.name: project.bar_store.read(resolution, *day_bounds(day)) for resolution in resolutions}
+        # Asked again, not kept from the checks of stored trades: it shows that writing bars left the trades alone.
         totals = any(wanted(resolution, "totals") for resolution in resolutions)
         stored_content = project.trade_store.content(day) if totals else CONTENT.empty_table()
     for resolution in resolutions:
