@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -213,6 +214,14 @@ class FiledSource(TradeSource):
         """Return the recorded trades of a day per symbol, zeros included."""
         counts = self._filed(day).counts
         return {name: counts.get(name, 0) for name in self.universe.names}
+
+    def first_ids(self, day: dt.date) -> Mapping[str, int]:
+        """Return the id of each symbol's first trade that day: how many the record has before it."""
+        self._filed(day)
+        before: Counter[str] = Counter()
+        for earlier in self.days[: self.days.index(day)]:
+            before.update(self._filed(earlier).counts)
+        return {name: before[name] for name in self.universe.names}
 
     def content_hash(self, day: dt.date) -> str:
         """Return the recorded content hash of a day."""

@@ -55,8 +55,8 @@ def trades_checks(project: Project, day: dt.date, wanted: Collection[str] = name
         if "count_matches_plan" in wanted:
             yield count_matches_plan(project.source.counts(day), found.counts)
     if "schema_and_invariants" in wanted:
-        universe = project.dataset.universe
-        yield merged(schema_and_invariants(part, universe, day) for part in parts(project, day))
+        universe, first_ids = project.dataset.universe, project.source.first_ids(day)
+        yield merged(schema_and_invariants(part, universe, day, first_ids) for part in parts(project, day))
     if "content_hash" in wanted:
         record = project.dataset.record.get(day)
         yield content_hash(file.content_hash if record is None else record.content_hash, found.hexdigest())

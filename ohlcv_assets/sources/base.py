@@ -32,6 +32,10 @@ class TradeSource(Protocol):
         """Return exactly how many trades each symbol of the universe has that day, zeros included."""
         ...
 
+    def first_ids(self, day: dt.date) -> Mapping[str, int]:
+        """Return the id of each symbol's first trade that day: ids count from 0 per symbol over the dataset."""
+        ...
+
     def fingerprint(self, day: dt.date) -> Mapping[str, str]:
         """Return what the day's content depends on (source, seed, versions, universe, counts).
 

@@ -57,6 +57,10 @@ class SyntheticSource(TradeSource):
         """Return the planned trades of a day per symbol, zeros included."""
         return self._plan.day_counts(day)
 
+    def first_ids(self, day: dt.date) -> Mapping[str, int]:
+        """Return the id of each symbol's first trade that day: how many the plan has before it."""
+        return {name: self._plan.first_id(name, day) for name in self.universe.names}
+
     def fingerprint(self, day: dt.date) -> Mapping[str, str]:
         """Return what a generated day depends on."""
         strategies = self._generator.strategies

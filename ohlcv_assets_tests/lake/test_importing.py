@@ -83,6 +83,10 @@ def test_source(files: list[Path], tmp_path: Path) -> None:
     assert source.days == data.days
     assert source.counts(FIRST) == {"ADAUSD": 3, "BTCUSDT": 4}
     assert source.counts(LAST) == {"ADAUSD": 0, "BTCUSDT": 1}
+    assert [source.first_ids(day) for day in (FIRST, LAST)] == [
+        {"ADAUSD": 0, "BTCUSDT": 0},
+        {"ADAUSD": 3, "BTCUSDT": 4},
+    ]
     file, reused = data.lake.write(FIRST, source.batches(FIRST, nobody), source.fingerprint(FIRST))
     assert reused
     assert source.content_hash(FIRST) == file.content_hash == data.lake.recompute_hash(FIRST)[0]

@@ -84,7 +84,9 @@ def _is(wanted: str, _resolution: Resolution, name: str) -> bool:
 
 
 def _drop_some(trades: pa.Table) -> pa.Table:
-    return trades.slice(5)
+    """Return trades without the last five of the first symbol."""
+    held = trades.column("symbol").to_pylist().count("AAPL")
+    return pa.concat_tables([trades.slice(0, held - 5), trades.slice(held)])
 
 
 def test_a_file_that_lost_trades_is_not_the_plan(friday: Project) -> None:
@@ -123,6 +125,19 @@ def test_a_file_with_an_impossible_trade_breaks_a_rule(friday: Project, column: 
     assert f"AAPL {first['time']} breaks '{rule}'" in verdict.summary
 
 
+def test_ids_that_follow_one_another_from_the_wrong_one_break_a_rule(friday: Project) -> None:
+    """Ids count over the dataset: a day that starts them anew is no day of it, though they are without a gap."""
+    trades = friday.lake.read(FRIDAY)
+    ids = trades.column("trade_id").to_numpy().tolist()
+    first = friday.source.first_ids(FRIDAY)
+    symbols = [str(name) for name in trades.column("symbol").to_pylist()]
+    started_anew = {row: number - first[symbol] for row, (number, symbol) in enumerate(zip(ids, symbols, strict=True))}
+    rewrite(friday, FRIDAY, with_values(trades, "trade_id", started_anew))
+    verdict = failed(trades_checks(friday, FRIDAY))["schema_and_invariants"]
+    begun_before = {name for name in symbols if first[name] > 0}
+    assert verdict.found["the id to start the day with"] == verdict.different == len(begun_before) > 0
+
+
 def test_a_file_forged_under_its_footer_has_another_hash(friday: Project) -> None:
     """One trade changed without a trace in the footer is found by reading everything back."""
     trades = friday.lake.read(FRIDAY)
@@ -147,6 +162,8 @@ def test_an_imported_file_is_held_to_the_import_record(project: Project, monkeyp
     make(imported, FRIDAY)
     assert failed(trades_checks(imported, FRIDAY)) == {}
     trades = imported.lake.read(FRIDAY)
+    rewrite(imported, FRIDAY, with_values(trades, "trade_id", {0: 1, 1: 2}))
+    assert failed(trades_checks(imported, FRIDAY)).keys() == {"schema_and_invariants", "content_hash"}
     rewrite(imported, FRIDAY, with_values(trades, "amount", {0: 5.0}))
     wrong = failed(trades_checks(imported, FRIDAY))
     assert wrong.keys() == {"content_hash"}

@@ -55,6 +55,8 @@ def test_batches_are_the_plan(plan: Plan, tmp_path: Path) -> None:
     for symbol in plan.universe.symbols:
         ids = np.concatenate([lake.read(day, [symbol.name])["trade_id"].to_numpy() for day in source.days])
         assert ids.tolist() == list(range(int(plan.counts[plan.universe.names.index(symbol.name)].sum())))
+        starts = [source.first_ids(day)[symbol.name] for day in source.days]
+        assert starts == [0, source.counts(FRIDAY)[symbol.name]]
         mine = lake.read(FRIDAY, [symbol.name])
         assert on_grid(mine["price"].to_numpy(), symbol.ticks_per_unit).all()
         assert on_grid(mine["amount"].to_numpy(), symbol.lots_per_unit).all()
