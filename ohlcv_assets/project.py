@@ -53,6 +53,8 @@ class Project:
     store_session
         Holds the stores open, where opening costs something: what is asked of them meanwhile shares one opening. To be
         held as short as a step, since it may keep other processes out.
+    store_lock
+        Keeps every other process out of the stores without opening them, be they damaged or not there.
     """
 
     settings: Settings
@@ -63,6 +65,7 @@ class Project:
     reports: Path
     build_source: Callable[[], TradeSource]
     store_session: Callable[[], AbstractContextManager[object]] = nullcontext
+    store_lock: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @cached_property
     def source(self) -> TradeSource:
@@ -82,7 +85,7 @@ def open_project(settings: Settings) -> Project:
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
-    trade_store, bar_store, store_session = _stores(settings, dataset)
+    trade_store, bar_store, store_session, store_lock = _stores(settings, dataset)
     return Project(
         settings=settings,
         dataset=dataset,
@@ -92,6 +95,7 @@ def open_project(settings: Settings) -> Project:
         reports=data_dir / REPORTS_FOLDER,
         build_source=lambda: _source(settings, dataset),
         store_session=store_session,
+        store_lock=store_lock,
     )
 
 
@@ -130,16 +134,17 @@ def _source(settings: Settings, dataset: Dataset) -> TradeSource:
     return SyntheticSource(generator, generator.plan, settings.seed, batch_rows=settings.generate_batch)
 
 
-Stores = tuple[TradeStore, BarStore, Callable[[], AbstractContextManager[object]]]
+Held = Callable[[], AbstractContextManager[object]]
+Stores = tuple[TradeStore, BarStore, Held, Held]
 
 
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store == "memory":
-        return MemoryTradeStore(), MemoryBarStore(), nullcontext
+        return MemoryTradeStore(), MemoryBarStore(), nullcontext, nullcontext
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,
         threads=settings.duckdb_threads,
         patience=settings.store_patience,
     )
-    return DuckDBTradeStore(broker), DuckDBBarStore(broker), broker.session
+    return DuckDBTradeStore(broker), DuckDBBarStore(broker), broker.session, broker.closed_to_others

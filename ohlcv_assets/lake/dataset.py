@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ohlcv_assets.errors import DatasetError, MissingDayFileError, OutsideDatasetError
 from ohlcv_assets.lake.atomic import restore_folder
+from ohlcv_assets.lake.dayfile import REPLACE
 from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.lake.machine import machine_errors
 from ohlcv_assets.market.schema import SCHEMA_VERSION
@@ -76,7 +77,12 @@ class Dataset:
     @cached_property
     def lake(self) -> Lake:
         """Its day files."""
-        return Lake(self.root / TRADES_FOLDER)
+        return Lake(self.root / TRADES_FOLDER, _remedy(self.name) if self.kind == "imported" else REPLACE)
+
+
+def _remedy(name: str) -> str:
+    """Return what to do about an imported day that is of no use: only the files it came from can bring it back."""
+    return f"import the dataset {name!r} again with --force"
 
 
 def dataset_folder(data_dir: Path, name: str) -> Path:
@@ -250,7 +256,7 @@ class FiledSource(TradeSource):
         except MissingDayFileError as error:
             raise MissingDayFileError(
                 f"The day file of {day} is missing at {self._dataset.lake.path(day)}, and only the files it came from "
-                f"can bring it back: import the dataset {self._dataset.name!r} again with --force."
+                f"can bring it back: {_remedy(self._dataset.name)}."
             ) from error
 
     def _filed(self, day: dt.date) -> FiledDay:

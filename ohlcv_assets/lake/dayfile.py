@@ -32,6 +32,9 @@ _PREFIX: Final = "ohlcv."
 _KEYS: Final = ("day", "schema_version", "fingerprint", "content_hash", "counts", "row_groups")
 _MAGIC: Final = b"PAR1"
 
+REPLACE: Final = "replace it with --force"
+"""What to do about a file that can be made again."""
+
 
 @dataclass(frozen=True)
 class DayFile:
@@ -87,8 +90,15 @@ def footer(
     return {_PREFIX + key: value for key, value in values.items()}
 
 
-def inspect(path: Path, day: dt.date) -> DayFile:
+def inspect(path: Path, day: dt.date, remedy: str = REPLACE) -> DayFile:
     """Read the footer of a day file, and nothing else.
+
+    Parameters
+    ----------
+    path, day
+        Where it is, and which day's it should be.
+    remedy
+        What to do about a file that is of no use, for the errors.
 
     Raises
     ------
@@ -112,18 +122,18 @@ def inspect(path: Path, day: dt.date) -> DayFile:
         if not path.is_file():
             raise ForeignDayFileError(f"{path} is not a file: move it away.")
         size = path.stat().st_size
-        metadata = _metadata(path)
+        metadata = _metadata(path, remedy)
     raw = {key.decode("utf-8", "replace"): value for key, value in (metadata.metadata or {}).items()}
     if _PREFIX + "seal" not in raw:
         raise ForeignDayFileError(
-            f"{path} is a Parquet file that this project did not write: move it away, or replace it with --force."
+            f"{path} is a Parquet file that this project did not write: move it away, or {remedy}."
         )
-    with damage(path):
-        return _day_file(path, day, size, raw, metadata)
+    with damage(path, remedy):
+        return _day_file(path, day, size, raw, metadata, remedy)
 
 
 @contextmanager
-def damage(path: Path) -> Iterator[None]:
+def damage(path: Path, remedy: str) -> Iterator[None]:
     """Turn whatever a broken file makes its reader raise into a ``DamagedDayFileError`` with path and remedy."""
     try:
         yield
@@ -131,30 +141,29 @@ def damage(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         detail = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        raise DamagedDayFileError(f"{path} is damaged ({detail}): replace it with --force.") from error
+        raise DamagedDayFileError(f"{path} is damaged ({detail}): {remedy}.") from error
 
 
-def _metadata(path: Path) -> pq.FileMetaData:
+def _metadata(path: Path, remedy: str) -> pq.FileMetaData:
     with path.open("rb") as file:
         start = file.read(len(_MAGIC))
     if start and start != _MAGIC:
-        raise ForeignDayFileError(f"{path} is not a Parquet file: move it away, or replace it with --force.")
-    with damage(path):
+        raise ForeignDayFileError(f"{path} is not a Parquet file: move it away, or {remedy}.")
+    with damage(path, remedy):
         return pq.read_metadata(path)
 
 
-def _day_file(path: Path, day: dt.date, size: int, raw: Mapping[str, bytes], metadata: pq.FileMetaData) -> DayFile:
+def _day_file(
+    path: Path, day: dt.date, size: int, raw: Mapping[str, bytes], metadata: pq.FileMetaData, remedy: str
+) -> DayFile:
     values = {key: raw[_PREFIX + key].decode() for key in _KEYS}
     if raw[_PREFIX + "seal"].decode() != _seal(values):
         raise ValueError("its footer does not match its own seal")  # damage() says where and what to do
     if values["day"] != day.isoformat():
-        raise ForeignDayFileError(
-            f"{path} holds {values['day']}, not {day}: move it where it belongs, or replace it with --force."
-        )
+        raise ForeignDayFileError(f"{path} holds {values['day']}, not {day}: move it where it belongs, or {remedy}.")
     if values["schema_version"] != str(SCHEMA_VERSION):
         raise StaleDayFileError(
-            f"{path} is of schema version {values['schema_version']}, this is version {SCHEMA_VERSION}: replace it "
-            "with --force."
+            f"{path} is of schema version {values['schema_version']}, this is version {SCHEMA_VERSION}: {remedy}."
         )
     counts: dict[str, int] = json.loads(values["counts"])
     row_groups: list[str] = json.loads(values["row_groups"])

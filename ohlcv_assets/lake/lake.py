@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from ohlcv_assets.errors import MissingDayFileError, StaleDayFileError
 from ohlcv_assets.lake import dayfile
 from ohlcv_assets.lake.atomic import flush, remove_leftovers
-from ohlcv_assets.lake.dayfile import DayFile, damage
+from ohlcv_assets.lake.dayfile import REPLACE, DayFile, damage
 from ohlcv_assets.lake.hashing import ContentHash
 from ohlcv_assets.lake.machine import machine_errors
 from ohlcv_assets.lake.writer import runs, write_day_file
@@ -29,10 +29,19 @@ _FOLDER: Final = "date="
 
 
 class Lake:
-    """The day files below one folder. Holds no state but the folder's name: any number of them may work at once."""
+    """The day files below one folder. It remembers nothing of them: any number of lakes may work at once.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    root
+        The folder.
+    remedy
+        What to do about a file that is of no use, for the errors.
+    """
+
+    def __init__(self, root: Path, remedy: str = REPLACE) -> None:
         self.root = root
+        self.remedy = remedy
 
     def path(self, day: dt.date) -> Path:
         """Return where the file of a day is, or would be."""
@@ -50,7 +59,7 @@ class Lake:
 
     def inspect(self, day: dt.date) -> DayFile:
         """Read the footer of a day's file; see ``dayfile.inspect`` for what may be raised."""
-        return dayfile.inspect(self.path(day), day)
+        return dayfile.inspect(self.path(day), day, self.remedy)
 
     def write(
         self,
@@ -102,7 +111,7 @@ class Lake:
         changed = sorted(key for key in both if found.fingerprint.get(key) != fingerprint.get(key))
         raise StaleDayFileError(
             f"{found.path} was made from something else than asked for now (it differs in {', '.join(changed)}): "
-            "replace it with --force."
+            f"{self.remedy}."
         )
 
     def read(
@@ -128,7 +137,11 @@ class Lake:
         schema = _projection(columns)
         wanted = None if symbols is None else frozenset(symbols)
         groups = [at for at, symbol in enumerate(found.row_groups) if wanted is None or symbol in wanted]
-        with machine_errors(f"read the day file of {day}", found.path), damage(found.path), _open(found) as file:
+        with (
+            machine_errors(f"read the day file of {day}", found.path),
+            damage(found.path, self.remedy),
+            _open(found) as file,
+        ):
             table = file.read_row_groups(groups, columns=schema.names)
             table.validate(full=True)  # a broken page header may slip past the checksums
         return table.select(schema.names).unify_dictionaries().cast(schema)
@@ -143,11 +156,11 @@ class Lake:
         """
         found = self.inspect(day)
         schema = _projection(columns)
-        with machine_errors(f"read the day file of {day}", found.path), damage(found.path):
+        with machine_errors(f"read the day file of {day}", found.path), damage(found.path, self.remedy):
             file = _open(found)
         with file:
             for at in range(len(found.row_groups)):
-                with machine_errors(f"read the day file of {day}", found.path), damage(found.path):
+                with machine_errors(f"read the day file of {day}", found.path), damage(found.path, self.remedy):
                     group = file.read_row_group(at, columns=schema.names)
                     group.validate(full=True)  # as in read
                     group = group.select(schema.names).cast(schema)

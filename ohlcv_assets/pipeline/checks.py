@@ -59,7 +59,8 @@ def trades_checks(project: Project, day: dt.date, wanted: Collection[str] = name
         yield merged(schema_and_invariants(part, universe, day, first_ids) for part in parts(project, day))
     if "content_hash" in wanted:
         record = project.dataset.record.get(day)
-        yield content_hash(file.content_hash if record is None else record.content_hash, found.hexdigest())
+        expected = file.content_hash if record is None else record.content_hash
+        yield content_hash(expected, found.hexdigest(), project.lake.remedy)
 
 
 def stored_checks(project: Project, day: dt.date, wanted: Collection[str] = names(STORED_CHECKS)) -> Iterator[Verdict]:
@@ -139,7 +140,7 @@ def _independent(project: Project, day: dt.date, resolutions: Sequence[Resolutio
         detail = str(error).splitlines()[0].rstrip(".")
         raise DamagedDayFileError(
             f"{path} cannot be read by SQL, so there is nothing to compare bars with ({detail}): "
-            "if other checks call it damaged too, replace it with --force."
+            f"if other checks call it damaged too, {project.lake.remedy}."
         ) from error
 
 

@@ -47,16 +47,18 @@ def purge_days(project: Project, days: Sequence[dt.date], *, files: bool = True,
 
 
 def purge_dataset(project: Project) -> bool:
-    """Delete a dataset's whole folder; return whether there was one.
+    """Delete a dataset's whole folder, its store closed to everybody else; return whether there was one.
 
     Raises
     ------
+    StoreBusyError
+        Somebody works on the store; nothing was deleted.
     MachineError
         The machine does not let us.
     """
     root = project.dataset.root
     if not root.is_dir():
         return False
-    with machine_errors(f"delete the dataset {project.dataset.name}", root):
+    with project.store_lock(), machine_errors(f"delete the dataset {project.dataset.name}", root):
         shutil.rmtree(root)
     return True

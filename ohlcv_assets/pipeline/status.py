@@ -136,7 +136,7 @@ def _file(project: Project, day: dt.date) -> tuple[DayFile | None, FileState, st
         return None, _STATES.get(type(error), "unreadable"), str(error)
     if file.fingerprint != project.source.fingerprint(day):
         problem = (
-            f"{file.path} was made from something else than the settings in force describe: remake it with --force."
+            f"{file.path} was made from something else than the settings in force describe: {project.lake.remedy}."
         )
         return file, "stale", problem
     return file, "present", ""

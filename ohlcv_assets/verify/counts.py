@@ -32,20 +32,22 @@ def counts_per_symbol(expected: Mapping[str, int], found: Mapping[str, int]) -> 
     return _counts("count_per_symbol", "the day file", "the store", expected, found)
 
 
-def content_hash(expected: str, found: str) -> Verdict:
+def content_hash(expected: str, found: str, remedy: str = "replace it with --force") -> Verdict:
     """Compare the hash in a day file's footer with the hash of the rows that were read from it.
 
     Parameters
     ----------
     expected, found
         Hex text.
+    remedy
+        What to do about a file with another hash.
     """
     passed = expected == found
     summary = (
         f"The day file's content has the hash its footer says: {found[:16]}."
         if passed
         else f"The day file's content has the hash {found[:16]} but its footer says {expected[:16]}: the file was "
-        "changed after it was written; remake the day with force."
+        f"changed after it was written; {remedy}."
     )
     return Verdict("content_hash", passed, summary, {"content_hash": expected}, {"content_hash": found})
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ohlcv_assets.errors import (
+    DamagedDayFileError,
     DatasetError,
     ImportFileError,
     MachineError,
@@ -92,6 +93,10 @@ def test_source(files: list[Path], tmp_path: Path) -> None:
     assert source.content_hash(FIRST) == file.content_hash == data.lake.recompute_hash(FIRST)[0]
     again, reused = data.lake.write(FIRST, source.batches(FIRST, nobody), source.fingerprint(FIRST), force=True)
     assert (again, reused) == (file, False)
+    path = data.lake.path(LAST)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DamagedDayFileError, match=r"is damaged .*: import the dataset 'mine' again with --force\.$"):
+        list(source.batches(LAST, nobody))
     data.lake.delete(LAST)
     with pytest.raises(MissingDayFileError, match=r"missing at .*2024-01-04.*import the dataset 'mine' again"):
         list(source.batches(LAST, nobody))

@@ -147,7 +147,7 @@ def test_a_file_forged_under_its_footer_has_another_hash(friday: Project) -> Non
     verdict = wrong["content_hash"]
     assert verdict.expected["content_hash"] == friday.lake.inspect(FRIDAY).content_hash
     assert verdict.found != verdict.expected
-    assert "remake the day with force" in verdict.summary
+    assert verdict.summary.endswith("changed after it was written; replace it with --force.")
     assert failed(stored_checks(friday, FRIDAY)).keys() == {"content"}
 
 
@@ -168,6 +168,7 @@ def test_an_imported_file_is_held_to_the_import_record(project: Project, monkeyp
     wrong = failed(trades_checks(imported, FRIDAY))
     assert wrong.keys() == {"content_hash"}
     assert wrong["content_hash"].expected["content_hash"] == imported.dataset.record[FRIDAY].content_hash
+    assert wrong["content_hash"].summary.endswith("; import the dataset 'btc' again with --force.")
 
 
 def test_stored_trades_that_are_missing_or_too_many_are_counted(friday: Project) -> None:

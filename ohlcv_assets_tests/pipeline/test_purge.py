@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
-from ohlcv_assets.errors import MachineError
+from ohlcv_assets.errors import MachineError, StoreBusyError
 from ohlcv_assets.pipeline.purge import Purged, purge_dataset, purge_days
 from ohlcv_assets.pipeline.status import status_of
 from ohlcv_assets.pipeline.steps import file_day
 from ohlcv_assets.pipeline.verify import verify_day
-from ohlcv_assets.project import Project
+from ohlcv_assets.project import STORE_FILE, Project
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, make, planned, project_in
 
 pytestmark = pytest.mark.integration
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from ohlcv_assets.stores.duckdb.lock import StoreLock
+
+lock = StoreLock(Path(sys.argv[1]), 5)
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked_elsewhere(store: Path) -> Iterator[None]:
+    """Let another process hold a store."""
+    command = [sys.executable, "-c", HOLDER, str(store)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield
+        holder.communicate()
 
 
 def bars_of(project: Project, day: dt.date) -> int:
@@ -78,6 +106,21 @@ def test_a_dataset_goes_with_all_it_has_and_no_other_does(tmp_path: Path) -> Non
     again = project_in(tmp_path, store="duckdb")
     make(again, FRIDAY)
     assert all(proof.verdict.passed for proof in verify_day(again, FRIDAY))
+
+
+def test_a_dataset_that_somebody_works_on_is_left_alone(tmp_path: Path) -> None:
+    """As long as a process holds the store nothing is deleted; a store that is damaged is no obstacle."""
+    project = project_in(tmp_path, store="duckdb", store_patience=0.1)
+    make(project, FRIDAY)
+    store = project.dataset.root / STORE_FILE
+    with locked_elsewhere(store), pytest.raises(StoreBusyError, match=r"in use by process \d+"):
+        purge_dataset(project)
+    with project.store_session(), pytest.raises(StoreBusyError, match=rf"in use by process {os.getpid()}\b"):
+        purge_dataset(project)
+    assert all(proof.verdict.passed for proof in verify_day(project, FRIDAY))
+    store.write_bytes(b"not a store")
+    assert purge_dataset(project)
+    assert not project.dataset.root.exists()
 
 
 def test_a_folder_that_cannot_be_deleted_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

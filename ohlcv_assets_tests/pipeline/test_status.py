@@ -92,7 +92,7 @@ def _foreign(project: Project) -> Project:
 @pytest.mark.parametrize(
     ("spoil", "state", "problem"),
     [
-        (_stale, "stale", "made from something else than the settings in force describe: remake it with --force"),
+        (_stale, "stale", "made from something else than the settings in force describe: replace it with --force"),
         (_truncated, "damaged", "is damaged"),
         (_foreign, "foreign", "is not a Parquet file"),
     ],

@@ -152,6 +152,24 @@ class Broker:
         except duckdb.Error as error:
             raise explained(error, self.path) from error
 
+    @contextmanager
+    def closed_to_others(self) -> Iterator[None]:
+        """Hold the store without opening the file, which need not be whole or there.
+
+        Raises
+        ------
+        StoreBusyError
+            Naming the holder, once patience is over; a session of this process is one as well.
+        MachineError
+            The lock cannot be written.
+        """
+        lock = StoreLock(self.path, self._patience)
+        lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def close(self) -> None:
         """Let go of the process's DuckDB instance, unless a session is running; another session makes a new one."""
         self._attachment().close()
