@@ -17,6 +17,7 @@ from ohlcv_assets.errors import UserError
 from ohlcv_assets.progress import Observer, Progress, nobody
 
 MILLION: Final = 1e6
+THOUSAND: Final = 1e3
 
 
 def run_cases(
@@ -48,7 +49,9 @@ def run_cases(
 
 def amount(figure: Figure) -> str:
     """Return a figure's value with its unit, in three or four digits a person can take in."""
-    value = f"{figure.value / MILLION:,.1f} million" if figure.value >= MILLION else f"{figure.value:,.3g}"
+    if figure.value >= MILLION:
+        return f"{figure.value / MILLION:,.1f} million {figure.unit}"
+    value = f"{figure.value:,.0f}" if figure.value >= THOUSAND else f"{figure.value:,.3g}"
     return f"{value} {figure.unit}"
 
 

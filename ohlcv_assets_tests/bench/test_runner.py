@@ -47,6 +47,9 @@ def test_table_shows_target_and_verdict() -> None:
     size = Figure("day file", "size", 9.0, "bytes/trade", 8.5, "", None, "once")
     free = Figure("bars", "1d", 5.0, "s", None, "", None, "once")
     assert row(rate)["measured"] == "25.0 million trades/s"
+    assert (
+        row(Figure("backfill", "rate", 571_428.6, "trades/s", None, "", None, "once"))["measured"] == "571,429 trades/s"
+    )
     assert (row(rate)["target"], row(rate)["met"]) == ("at least 20.0 million trades/s", "yes")
     assert (row(size)["target"], row(size)["met"], row(size)["ratio"]) == ("at most 8.5 bytes/trade", "no", "")
     assert (row(free)["target"], row(free)["met"]) == ("", "")
