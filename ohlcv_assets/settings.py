@@ -271,7 +271,8 @@ def _sentence(cls: type[Settings], detail: ErrorDetails, given: Given) -> str:
 
 def _message(problems: list[str]) -> str:
     if len(problems) == 1:
-        return f"A setting cannot be used: {problems[0].rstrip('.')}."
+        end = "" if problems[0].endswith("?") else "."
+        return f"A setting cannot be used: {problems[0].rstrip('.')}{end}"
     lines = "".join(f"\n  - {problem.rstrip('.')}" for problem in problems)
     return f"{len(problems)} settings cannot be used:{lines}"
 
