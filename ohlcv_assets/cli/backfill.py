@@ -16,7 +16,19 @@ import typer
 from ohlcv_assets.cli.board import backfill_board
 from ohlcv_assets.cli.context import AsJson, From, To, request_of
 from ohlcv_assets.cli.outcome import ExitCode
-from ohlcv_assets.cli.output import compact, duration, mark, number, remark, show, show_json, size, table
+from ohlcv_assets.cli.output import (
+    compact,
+    counted,
+    duration,
+    mark,
+    number,
+    remark,
+    show,
+    show_fitting,
+    show_json,
+    size,
+    table,
+)
 from ohlcv_assets.cli.ranges import days_asked
 
 if TYPE_CHECKING:
@@ -86,7 +98,7 @@ def show_result(result: BackfillResult) -> None:
     failed = result.of("failed")
     listed = result.days if len(result.days) <= _LISTED else failed[:_LISTED]
     if listed:
-        show(day_table(listed))
+        show_fitting(day_table(listed), ("load rate", "time", "file size"))
     for day in failed[:_LISTED]:
         show(f"{day.day}: {day.error}")
     if len(failed) > _LISTED:
@@ -94,7 +106,8 @@ def show_result(result: BackfillResult) -> None:
     made = result.of("made")
     rate = sum(day.trades for day in made) / result.seconds if result.seconds > 0 else 0.0
     show(
-        f"{len(made)} days made, {len(result.of('skipped'))} done before, {len(failed)} failed, of {result.asked}; "
+        f"{counted(len(made), 'day')} made, {len(result.of('skipped'))} done before, {len(failed)} failed, "
+        f"of {result.asked}; "
         f"{number(result.trades)} trades in {duration(result.seconds)}"
         + (f", {compact(rate)} a second with every check." if made else ".")
     )

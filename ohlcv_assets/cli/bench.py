@@ -130,7 +130,12 @@ def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine:
     if form.as_markdown:
         show(markdown(figures, machine.line()))
         return
-    made = table(None, ("what", "measured", "target", "met", "ratio", "against"), right=("measured", "ratio"))
+    made = table(
+        None,
+        ("what", "measured", "target", "met", "ratio", "against"),
+        right=("measured", "ratio"),
+        sentences=("what", "against"),
+    )
     for figure in figures:
         cells = row(figure)
         name = f"{cells['case']}: {cells['what']}"
@@ -141,7 +146,12 @@ def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine:
 
 
 def _show_changes(changes: Sequence[Change], name: str) -> None:
-    made = table(f"against {name}", ("what", "before", "now", "change", ""), right=("before", "now", "change"))
+    made = table(
+        f"against {name}",
+        ("what", "before", "now", "change", ""),
+        right=("before", "now", "change"),
+        sentences=("what",),
+    )
     for change in changes:
         worse = "regression" if change.regression else ""
         cells = (f"{change.before:,.4g}", f"{change.now:,.4g}", f"{change.change:+.0%}", worse)

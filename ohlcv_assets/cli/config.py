@@ -41,7 +41,7 @@ def config(
 
     from ohlcv_assets.settings import variable
 
-    made = table("Settings in force", ("variable", "value", "source", "what it is"))
+    made = table("Settings in force", ("variable", "value", "source", "what it is"), sentences=("value", "what it is"))
     for row in rows:
         style = "" if row["source"] == "default" else "bold"
         value = "" if row["value"] is None else str(row["value"])

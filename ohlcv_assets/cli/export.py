@@ -20,12 +20,15 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ohlcv_assets.cli.output import plain, remark, show, table
+from ohlcv_assets.cli.output import plain, remark, show_fitting, table
 from ohlcv_assets.errors import UserError
 from ohlcv_assets.logs import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_SPARE: Final = ("imbalance", "turnover", "trades", "symbol", "volume")
+"""Columns of bars that a narrow terminal can do without."""
 
 TABLE_ROWS: Final = 50
 """Rows that a table shows where no limit is given."""
@@ -209,7 +212,7 @@ def _table(rows: Rows, sink: Sink, cut: _Cut) -> None:
         for row in zip(*(column.to_pylist() for column in readable(piece).columns), strict=True):
             made.add_row(*(_cell(value) for value in row))
     if isinstance(sink, _StandardOutput):
-        show(made)
+        show_fitting(made, _SPARE if rows.name == "bars" else ("trade_id",))
         return
     text = io.StringIO()
     Console(file=text, width=200, no_color=True).print(made)

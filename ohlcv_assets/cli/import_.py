@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ohlcv_assets.cli.context import AsJson, request_of
-from ohlcv_assets.cli.output import duration, number, remark, show, show_json, size, table
+from ohlcv_assets.cli.output import counted, duration, number, remark, show, show_json, size, table
 from ohlcv_assets.cli.watch import watching
 from ohlcv_assets.errors import DatasetError
 
@@ -80,14 +80,19 @@ def import_(
 
 
 def _show(report: ImportReport) -> None:
-    files = table(None, ("file", "format", "rows", "unreadable", "size"), right=("rows", "unreadable", "size"))
+    files = table(
+        None,
+        ("file", "format", "rows", "unreadable", "size"),
+        right=("rows", "unreadable", "size"),
+        sentences=("file", "format"),
+    )
     for file in report.files:
         files.add_row(file.name, ", ".join(file.formats), number(file.rows), number(file.unreadable), size(file.bytes))
     show(files)
     for row in report.bad_rows[:_LISTED]:
         remark(f"passed over: {row}")
     tally = report.tally
-    done = table(None, ("what was done", "trades"), right=("trades",))
+    done = table(None, ("what was done", "trades"), right=("trades",), sentences=("what was done",))
     for what, count in (
         ("kept", tally.trades),
         ("dropped, their id had come before", tally.duplicates),
@@ -102,7 +107,7 @@ def _show(report: ImportReport) -> None:
     show(done)
     show(
         f"Dataset {report.dataset}: {number(tally.trades)} trades of {', '.join(report.symbols)}, {report.first} to "
-        f"{report.last} ({report.days} days, {report.empty_days} of them without trades), {size(report.bytes)} in "
-        f"{duration(report.seconds)}."
+        f"{report.last} ({counted(report.days, 'day')}, {report.empty_days} of them without trades), "
+        f"{size(report.bytes)} in {duration(report.seconds)}."
     )
     remark(f"`ohlcv --dataset {report.dataset} backfill` loads, rolls up and checks it.")

@@ -45,14 +45,16 @@ _FULL_DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
-    from ohlcv_assets.cli.app import command
-
     debug = "--debug" in arguments
     try:
+        from ohlcv_assets.cli.app import command
+
         code = command().main(args=arguments, prog_name="ohlcv", standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # Typer turns the first into the second, and uses it for nothing else
         return _reader_left()
+    except KeyboardInterrupt:  # while a command's parts were still being imported
+        return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 -- the last line of defence: every error becomes one sentence
         if debug:
             traceback.print_exc()

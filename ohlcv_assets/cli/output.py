@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _PIPED_WIDTH: Final = 160
+_UNBOUNDED: Final = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -69,15 +70,69 @@ def plain(value: Any) -> Any:  # Any: whatever JSON can carry, and what becomes 
     return str(value)
 
 
-def table(title: str | None, columns: Sequence[str], *, right: Iterable[str] = ()) -> Table:
-    """Return an empty table; the columns named in ``right`` are flush right."""
+def show_fitting(made: Table, spare: Iterable[str]) -> None:
+    """Print a table on standard output; columns it can spare make room where the terminal is too narrow for all.
+
+    Parameters
+    ----------
+    made
+        The table; every column that it can spare has a name of its own.
+    spare
+        Columns that may be left out, the first ones first; a remark names those that were.
+    """
+    target = console()
+    left_out: list[str] = []
+    if is_terminal(sys.stdout):
+        for name in spare:
+            if _natural_width(target, made) <= target.width:
+                break
+            made = _without(made, name)
+            left_out.append(name)
+    target.print(made)
+    if left_out:
+        remark(f"Left out, for the terminal is narrow: {', '.join(left_out)}.")
+
+
+def _natural_width(target: Console, made: Table) -> int:
+    from rich.measure import Measurement
+
+    return Measurement.get(target, target.options.update(max_width=_UNBOUNDED), made).maximum
+
+
+def _without(made: Table, name: str) -> Table:
+    kept = [column for column in made.columns if column.header != name]
+    smaller = table(None, ())
+    smaller.title = made.title
+    for column in kept:
+        smaller.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap)
+    for row in zip(*(column.cells for column in kept), strict=True):
+        smaller.add_row(*row)
+    return smaller
+
+
+def table(
+    title: str | None, columns: Sequence[str], *, right: Iterable[str] = (), sentences: Iterable[str] = ()
+) -> Table:
+    """Return an empty table.
+
+    Parameters
+    ----------
+    title
+        Above it, if any.
+    columns
+        Their names.
+    right
+        Columns flush right.
+    sentences
+        Columns whose text may run over several lines, which keeps the others whole.
+    """
     from rich import box
     from rich.table import Table
 
-    flush = set(right)
+    flush, wrapped = set(right), set(sentences)
     made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in flush else "left", no_wrap=column in flush)
+        made.add_column(column, justify="right" if column in flush else "left", no_wrap=column not in wrapped)
     return made
 
 
@@ -92,6 +147,11 @@ def mark(passed: bool) -> str:
     if unicode_out():
         return "[green]✓[/]" if passed else "[red]✗[/]"
     return "ok" if passed else "FAILED"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def number(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ohlcv_assets.cli.context import AsJson, request_of
-from ohlcv_assets.cli.output import number, show, show_json, table
+from ohlcv_assets.cli.output import number, show, show_fitting, show_json, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def _show_months(months: Sequence[Mapping[str, object]]) -> None:
     for row in months:
         figures = (number(int(str(row[name]))) for name in ("days", "trades", "least", "most"))
         made.add_row(str(row["month"]), *figures)
-    show(made)
+    show_fitting(made, ("days",))
 
 
 def _show_symbols(symbols: Sequence[Mapping[str, object]]) -> None:
@@ -70,7 +70,7 @@ def _show_symbols(symbols: Sequence[Mapping[str, object]]) -> None:
         figures = [number(int(str(row[name]))) for name in ("days", "trades", "least", "most")]
         share = f"{float(str(row['share'])):.2%}"
         made.add_row(str(row["symbol"]), str(row["asset_class"]), *figures[:2], share, *figures[2:])
-    show(made)
+    show_fitting(made, ("class", "days", "quietest day", "busiest day"))
 
 
 _FIGURES = ("days", "trades", "share", "quietest day", "busiest day")

@@ -88,7 +88,12 @@ def _document(report: Report, days: tuple[dt.date, ...]) -> dict[str, object]:
 def _show(report: Report, days: tuple[dt.date, ...]) -> None:
     for symbol, members in itertools.groupby(report.rows, key=lambda row: row.symbol):
         rows = list(members)
-        made = table(f"{symbol}, {rows[0].sessions} sessions", ("statistic", "value", "gate", ""), right=("value",))
+        made = table(
+            f"{symbol}, {rows[0].sessions} sessions",
+            ("statistic", "value", "gate", ""),
+            right=("value",),
+            sentences=("statistic", "gate"),
+        )
         for row in rows:
             made.add_row(row.statistic, f"{row.value:.3f}", row.gate, "" if row.passed is None else mark(row.passed))
         show(made)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from ohlcv_assets.cli.context import AsJson, From, To, request_of
-from ohlcv_assets.cli.output import compact, number, remark, show, show_json, size, table
+from ohlcv_assets.cli.output import compact, counted, number, remark, show, show_fitting, show_json, size, table
 from ohlcv_assets.cli.ranges import days_asked
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 State = Literal["complete", "partial", "missing", "failed"]
 _LISTED: Final = 31
+_REPLACED: Final = {"stale", "damaged", "foreign"}
+"""States of a file that only ``--force`` replaces."""
+
 _STYLES: Final[Mapping[State, str]] = {"complete": "green", "partial": "yellow", "missing": "dim", "failed": "red"}
 
 
@@ -78,9 +81,7 @@ def status(
     _show_problems(found)
     if repair:
         show(f"Runs of processes that are gone, now reported failed: {len(repaired)}.")
-    unfinished = [standing.there.day for standing in found if standing.state != "complete"]
-    if unfinished:
-        remark(f"`ohlcv backfill --from {unfinished[0]} --to {unfinished[-1]}` makes what is missing.")
+    _remark_next(project, found)
 
 
 def _document(project: Project, found: Sequence[Standing], repaired: Sequence[str]) -> Mapping[str, object]:
@@ -109,8 +110,8 @@ def _show_summary(project: Project, found: Sequence[Standing]) -> None:
     )
     show(
         f"Dataset {project.dataset.name} in {project.trade_store.name}, {found[0].there.day} to {found[-1].there.day}: "
-        f"{said} of {len(found)} days. Of {number(planned)} trades {number(filed)} are in files ({size(used)}) and "
-        f"{number(stored)} in the store."
+        f"{said} of {counted(len(found), 'day')}. Of {number(planned)} trades {number(filed)} are in files "
+        f"({size(used)}) and {number(stored)} in the store."
     )
 
 
@@ -129,7 +130,7 @@ def _show_days(found: Sequence[Standing]) -> None:
             number(there.stored) if there.store != "missing" else "",
             *(number(bars.bars) if bars.bars > 0 else "" for bars in there.bars.values()),
         )
-    show(made)
+    show_fitting(made, (*names, "size", "planned"))
 
 
 def _show_months(found: Sequence[Standing]) -> None:
@@ -145,7 +146,7 @@ def _show_months(found: Sequence[Standing]) -> None:
             compact(sum(standing.there.stored for standing in rows)),
             size(sum(standing.there.file_bytes for standing in rows)),
         )
-    show(made)
+    show_fitting(made, ("file size", "planned", "stored"))
 
 
 def _show_problems(found: Sequence[Standing]) -> None:
@@ -154,6 +155,22 @@ def _show_problems(found: Sequence[Standing]) -> None:
         show(f"{standing.there.day}: {standing.reason}")
     if len(failed) > _LISTED:
         show(f"... and {len(failed) - _LISTED} more days; --from and --to narrow this down.")
+
+
+def _remark_next(project: Project, found: Sequence[Standing]) -> None:
+    """Say which command makes what is not complete; files of an imported dataset only come from another import."""
+    in_the_way = [standing.there.day for standing in found if standing.there.file in _REPLACED]
+    makeable = {"present"} if project.dataset.kind == "imported" else {"present", "missing"}
+    wanting = [
+        standing.there.day for standing in found if standing.state != "complete" and standing.there.file in makeable
+    ]
+    if wanting:
+        remark(f"`ohlcv backfill --from {wanting[0]} --to {wanting[-1]}` makes what is missing.")
+    if in_the_way and project.dataset.kind == "synthetic":
+        remark(
+            f"`ohlcv backfill --force --from {in_the_way[0]} --to {in_the_way[-1]}` makes all these days anew and "
+            "replaces the files that stand in the way."
+        )
 
 
 def _month(day: dt.date) -> str:

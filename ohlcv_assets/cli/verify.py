@@ -15,7 +15,7 @@ import typer
 
 from ohlcv_assets.cli.context import AsJson, From, To, request_of
 from ohlcv_assets.cli.outcome import ExitCode
-from ohlcv_assets.cli.output import mark, show, show_json, table
+from ohlcv_assets.cli.output import counted, mark, show, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
 from ohlcv_assets.cli.watch import watching
 
@@ -50,7 +50,9 @@ def _document(day: dt.date, proofs: Sequence[Proof]) -> dict[str, object]:
 def _show(results: Sequence[tuple[dt.date, Sequence[Proof]]]) -> None:
     from rich.markup import escape
 
-    made = table(None, ("day", "", "checks", "what does not hold"), right=("checks",))
+    made = table(
+        None, ("day", "", "checks", "what does not hold"), right=("checks",), sentences=("what does not hold",)
+    )
     good = 0
     for day, proofs in results:
         wrong = [proof for proof in proofs if not proof.verdict.passed]
@@ -58,4 +60,4 @@ def _show(results: Sequence[tuple[dt.date, Sequence[Proof]]]) -> None:
         reasons = "\n".join(f"{proof.asset}, {proof.verdict.check}: {proof.verdict.summary}" for proof in wrong)
         made.add_row(str(day), mark(not wrong), f"{len(proofs) - len(wrong)}/{len(proofs)}", escape(reasons))
     show(made)
-    show(f"{good} of {len(results)} days hold everything that was checked.")
+    show(f"{good} of {counted(len(results), 'day')} hold everything that was checked.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ohlcv_assets.cli import demo
+from ohlcv_assets.cli import demo, main
+from ohlcv_assets.cli.context import Request
 from ohlcv_assets.cli.status import Standing
 from ohlcv_assets.market.symbols import Symbol, Universe
 from ohlcv_assets.market.universe import load_universe
@@ -182,6 +184,41 @@ def test_a_long_range_is_shown_by_month(ohlcv: Ohlcv, monkeypatch: pytest.Monkey
     assert "2024-12" in shown.out
     assert "2024-01-07: torn" in shown.out
     assert "... and 17 more days; --from and --to narrow this down." in shown.out
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "synthetic",
+            [
+                "`ohlcv backfill --from 2024-01-02 --to 2024-01-03` makes what is missing.",
+                "`ohlcv backfill --force --from 2024-01-04 --to 2024-01-05` makes all these days anew",
+            ],
+        ),
+        ("imported", ["`ohlcv backfill --from 2024-01-02 --to 2024-01-02` makes what is missing."]),
+    ],
+)
+def test_what_to_do_next_fits_what_is_wrong(
+    kind: str, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files in the way need --force; files of an imported dataset come from no backfill."""
+    ways: list[dict[str, object]] = [
+        {}, {"store": "missing"}, {"file": "missing", "store": "missing"}, {"file": "damaged"}, {"file": "stale"},
+    ]  # fmt: skip
+    found = [there(dt.date(2024, 1, 1 + n), problem="so", **way) for n, way in enumerate(ways)]
+    project = SimpleNamespace(
+        dataset=SimpleNamespace(name="d", kind=kind, days=[day.day for day in found]),
+        trade_store=SimpleNamespace(name="memory"),
+    )
+    monkeypatch.setattr(pipeline_status, "status_of", lambda _project, _days: found)
+    monkeypatch.setattr("ohlcv_assets.orchestration.history.failed_days", lambda _project: {})
+    monkeypatch.setattr(Request, "project", lambda _request: project)
+    assert main(["status"]) == 0
+    remarks = capsys.readouterr().err.splitlines()
+    assert len(remarks) == len(said)
+    assert all(line.startswith(text) for line, text in zip(remarks, said, strict=True))
 
 
 @pytest.mark.unit

@@ -57,6 +57,7 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> object:
         (OSError(errno.EROFS, "Read-only file system", "/d"), 2, "does not let ohlcv in at '/d'"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), 2, "the machine refused at 'x': No such"),
         (OSError("odd"), 2, "the machine refused: odd;"),
+        (KeyboardInterrupt(), 130, ""),
         (Abort(), 2, "error: stopped; nothing was changed.\n"),
         (KeyError("x"), 70, "error: a defect in ohlcv: KeyError: 'x' (run it again with --debug to see where).\n"),
     ],

@@ -73,6 +73,59 @@ def test_colours_on_terminals_that_want_them_only(monkeypatch: pytest.MonkeyPatc
     assert all("[red]as it is[/]" in text for text in seen)
 
 
+def drawn_on(width: int, monkeypatch: pytest.MonkeyPatch, *, terminal: bool = True) -> str:
+    """Return a table of four columns, two of which it can spare, as a terminal or a pipe shows it."""
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    made = output.table("Title", ("day", "rows", "bytes", ""), right=("rows", "bytes"))
+    made.add_row("2024-01-02", "1,174,539", "7,512,345", "ok")
+    output.show_fitting(made, ("bytes", "rows"))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("width", "kept", "left_out"),
+    [
+        (80, ["2024-01-02", "1,174,539", "7,512,345", "ok"], None),
+        (32, ["2024-01-02", "1,174,539", "ok"], "bytes"),
+        (20, ["2024-01-02", "ok"], "bytes, rows"),
+    ],
+)
+def test_narrow_terminals_lose_columns_that_can_be_spared(
+    width: int,
+    kept: list[str],
+    left_out: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What names a row and how it ended stay whole, and what is left out is said."""
+    text = drawn_on(width, monkeypatch)
+    assert next(line for line in text.splitlines() if "2024" in line).split() == kept
+    assert "Title" in text
+    said = "" if left_out is None else f"Left out, for the terminal is narrow: {left_out}.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_pipe_gets_every_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only terminals are narrow."""
+    assert "7,512,345" in drawn_on(20, monkeypatch, terminal=False)
+
+
+def test_long_texts_wrap_and_figures_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column of sentences gives way to the others."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    made = output.table(None, ("day", "why"), sentences=("why",))
+    made.add_row("2024-01-02", "one two three four five six seven eight nine")
+    output.show(made)
+    assert "2024-01-02" in terminal.getvalue()
+    assert "nine" in terminal.getvalue()
+
+
 def test_marks_without_unicode_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """An output that only has ASCII gets words."""
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
@@ -99,6 +152,8 @@ def test_marks_without_unicode_are_words(monkeypatch: pytest.MonkeyPatch) -> Non
         (output.duration(245), "4:05"),
         (output.duration(3_723), "1:02:03"),
         (output.number(1234567), "1,234,567"),
+        (output.counted(1, "day"), "1 day"),
+        (output.counted(1_000, "day"), "1,000 days"),
     ],
 )
 def test_numbers_read_well(written: str, expected: str) -> None:

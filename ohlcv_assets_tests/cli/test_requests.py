@@ -155,7 +155,7 @@ def test_an_import_says_in_numbers_what_it_did(ohlcv: Ohlcv, copied: Path, tmp_p
     words = ("import", str(source), "--dataset", "btc", "--symbol", "BTCUSDT", "--format", "binance")
     shown = ohlcv(*words)
     assert shown.code == 0, shown.err
-    assert "Dataset btc: 5 trades of BTCUSDT, 2024-01-05 to 2024-01-05 (1 days, 0 of them without trades)" in shown.out
+    assert "Dataset btc: 5 trades of BTCUSDT, 2024-01-05 to 2024-01-05 (1 day, 0 of them without trades)" in shown.out
     assert "binance" in shown.out
     assert (copied / "datasets" / "btc" / "dataset.json").is_file()
     document = ohlcv(*words, "--force", "--json").document
@@ -245,6 +245,13 @@ def test_every_settings_mistake_is_listed(ohlcv: Ohlcv) -> None:
     assert done.code == 2
     assert done.err.startswith("error: 3 settings cannot be used:\n")
     assert done.err.count("\n") == 4
+
+
+@pytest.mark.parametrize(("given", "end"), [("sed=1", "did you mean seed?\n"), ("xyz=1", "lists what there is.\n")])
+def test_one_settings_mistake_ends_with_one_mark(ohlcv: Ohlcv, given: str, end: str) -> None:
+    """A question keeps its question mark and gets no full stop."""
+    done = ohlcv("--set", given, "status")
+    assert (done.code, done.err.endswith(end)) == (2, True)
 
 
 def test_a_locked_store_is_one_sentence(ohlcv: Ohlcv, copied: Path) -> None:
