@@ -212,7 +212,7 @@ def _table(rows: Rows, sink: Sink, cut: _Cut) -> None:
         for row in zip(*(column.to_pylist() for column in readable(piece).columns), strict=True):
             made.add_row(*(_cell(value) for value in row))
     if isinstance(sink, _StandardOutput):
-        show_fitting(made, _SPARE if rows.name == "bars" else ("trade_id",))
+        show_fitting(made, _SPARE if rows.name == "bars" else ("trade_id", "symbol", "side"))
         return
     text = io.StringIO()
     Console(file=text, width=200, no_color=True).print(made)
