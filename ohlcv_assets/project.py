@@ -147,4 +147,4 @@ def _stores(settings: Settings, dataset: Dataset) -> Stores:
         threads=settings.duckdb_threads,
         patience=settings.store_patience,
     )
-    return DuckDBTradeStore(broker), DuckDBBarStore(broker), broker.session, broker.closed_to_others
+    return DuckDBTradeStore(broker), DuckDBBarStore(broker), broker.shared, broker.closed_to_others

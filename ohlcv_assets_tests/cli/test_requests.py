@@ -239,6 +239,13 @@ def test_what_cannot_be_done_is_one_sentence_and_writes_nothing(
     assert os.listdir(tmp_path) == ["duplicate.toml"]  # noqa: PTH208 -- names only
 
 
+def test_looking_makes_nothing(ohlcv: Ohlcv, tmp_path: Path) -> None:
+    """A data folder that is not there is empty, and stays so: `ohlcv` may be typed in the wrong place."""
+    shown = ohlcv("--data-dir", str(tmp_path / "nowhere"), "status")
+    assert (shown.code, "missing" in shown.out) == (0, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_settings_mistake_is_listed(ohlcv: Ohlcv) -> None:
     """Several mistakes are one message with a line each."""
     done = ohlcv("--set", "seed=x", "--set", "total_trades=0", "--set", "sed=1", "status")

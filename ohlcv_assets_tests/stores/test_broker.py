@@ -41,6 +41,19 @@ def test_nothing_is_made_by_asking(broker: Broker) -> None:
     assert list(broker.path.parent.iterdir()) == []
 
 
+def test_sharing_a_store_makes_none_and_holds_what_is_there(broker: Broker) -> None:
+    """Where there is no file nothing is held; where there is one, requests share its session."""
+    with broker.shared():
+        assert list(broker.path.parent.iterdir()) == []
+    with broker.session():
+        pass
+    other = StoreLock(broker.path, 0.01)
+    with broker.shared(), pytest.raises(StoreBusyError):
+        other.acquire()
+    other.acquire()
+    other.release()
+
+
 def test_size_is_that_of_the_file(broker: Broker) -> None:
     """A store reports the size of its file."""
     store = DuckDBTradeStore(broker)

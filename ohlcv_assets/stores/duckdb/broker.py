@@ -153,6 +153,15 @@ class Broker:
             raise explained(error, self.path) from error
 
     @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Hold the store for several requests, where there is one: asking makes none. Raises what ``session`` does."""
+        if not self.exists:
+            yield
+            return
+        with self.session():
+            yield
+
+    @contextmanager
     def closed_to_others(self) -> Iterator[None]:
         """Hold the store without opening the file, which need not be whole or there.
 
