@@ -90,7 +90,7 @@ GATES: Final[Mapping[str, Gate]] = {
     MEMORY: Gate(above=-0.02, below=0.02, sessions=SEASON),
     CLUSTERING: Gate(above=0.1, sessions=SEASON),
     CLUSTERING_1H: Gate(below_of=(CLUSTERING, 0.0), sessions=SEASON),
-    CLUSTERING_1D: Gate(above=0.03, below_of=(CLUSTERING_1H, 0.0), sessions=SEASON),
+    CLUSTERING_1D: Gate(above=0.03, below_of=(CLUSTERING_1H, 0.0), sessions=YEAR),
     # Between one and five days the memory falls by less than a year's sampling error of 0.01.
     CLUSTERING_5D: Gate(below_of=(CLUSTERING_1D, 0.03), sessions=YEAR),
     LEVERAGE: Gate(below=-0.01, sessions=YEAR),
