@@ -22,6 +22,10 @@ the error is raised, as one sentence that says what is wrong, where, and what to
     ├── StoreError                   the store of trades and bars
     │   ├── StoreBusyError           somebody else held the store for too long
     │   ├── StoreMismatchError       the store does not hold what was written
+    │   ├── StoreRejectedError       the store refused data: a type conflict, an instant outside its retention
+    │   ├── StoreAccessError         wrong token, missing right, organisation or bucket: waiting does not help
+    │   ├── StoreUnavailableError    the store did not answer, or was overloaded, for longer than the deadline
+    │   ├── StoreQueryError          a question that the store did not answer
     │   └── UnprovedDayError         bars were asked of a day whose trades are not proved
     └── MachineError                 disk full, folder not writable, too little room
 """
@@ -42,9 +46,13 @@ __all__ = [
     "PlanError",
     "SettingsError",
     "StaleDayFileError",
+    "StoreAccessError",
     "StoreBusyError",
     "StoreError",
     "StoreMismatchError",
+    "StoreQueryError",
+    "StoreRejectedError",
+    "StoreUnavailableError",
     "StrategyError",
     "UniverseError",
     "UnknownSymbolError",
@@ -127,6 +135,22 @@ class StoreBusyError(StoreError):
 
 class StoreMismatchError(StoreError):
     """The store does not hold what was written into it."""
+
+
+class StoreRejectedError(StoreError):
+    """The store refused data for what they are: a type conflict, an instant outside its retention, a bad value."""
+
+
+class StoreAccessError(StoreError):
+    """Wrong token, missing right, organisation or bucket: only whoever runs it can help, waiting cannot."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store did not answer, or was overloaded, for longer than the deadline."""
+
+
+class StoreQueryError(StoreError):
+    """A question that the store did not answer, even in smaller parts."""
 
 
 class UnprovedDayError(StoreError):

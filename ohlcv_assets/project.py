@@ -139,7 +139,7 @@ Stores = tuple[TradeStore, BarStore, Held, Held]
 
 
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
-    if settings.store == "memory":
+    if settings.store_in_force == "memory":
         return MemoryTradeStore(), MemoryBarStore(), nullcontext, nullcontext
     broker = Broker(
         dataset.root / STORE_FILE,

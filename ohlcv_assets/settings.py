@@ -23,9 +23,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ohlcv_assets.errors import InvalidDateError, SettingsError
+from ohlcv_assets.influx_settings import InfluxSettings
 from ohlcv_assets.instants import parse_day
 
-StoreName = Literal["duckdb", "memory"]
+StoreName = Literal["duckdb", "influxdb", "memory"]
 Spread = Literal["activity", "uniform", "seasonal"]
 PriceModel = Literal["stochastic-volatility", "gbm", "mean-reverting"]
 Arrivals = Literal["clustered", "poisson"]
@@ -37,7 +38,7 @@ ENV_FILE: Final = ".env"
 TOML_FILE: Final = "ohlcv.toml"
 
 
-class Settings(BaseSettings):
+class Settings(InfluxSettings):
     """The effective settings of one process."""
 
     model_config = SettingsConfigDict(
@@ -60,7 +61,10 @@ class Settings(BaseSettings):
         pattern=r"^[a-z][a-z0-9_]{0,62}$",
         description="Dataset that Dagster, the command line and the stores work on.",
     )
-    store: StoreName = Field(default="duckdb", description="Where trades and bars are kept.")
+    store: StoreName | None = Field(
+        default=None,
+        description="Where trades and bars are kept; unset: influxdb where OHLCV_INFLUX_URL is set, duckdb otherwise.",
+    )
     start: dt.date = Field(default=dt.date(2024, 1, 1), description="First day of the default dataset.")
     end: dt.date = Field(default=dt.date(2024, 12, 31), description="Last day of the default dataset, included.")
     total_trades: Annotated[int, Field(ge=1, le=10**10)] = Field(
@@ -142,6 +146,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put ``ohlcv.toml`` below ``.env``; the first source that has a value wins."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def store_in_force(self) -> StoreName:
+        """Where trades and bars are kept: an explicit setting wins, then an address of InfluxDB, then DuckDB."""
+        if self.store is not None:
+            return self.store
+        return "duckdb" if self.influx_url is None else "influxdb"
 
     def origin(self, name: str) -> Origin:
         """Return where the value of a setting came from; ``"argument"`` is what a caller or an option passed."""

@@ -25,12 +25,12 @@ SPARE_BYTES: Final = 200_000_000
 def bytes_needed(project: Project, days: Sequence[dt.date]) -> int:
     """Return about how many bytes making these days will add: nothing for a file that is there."""
     filed = set(project.lake.days())
-    recorded = project.trade_store.day_records() if project.settings.store == "duckdb" else {}
+    recorded = project.trade_store.day_records() if project.settings.store_in_force == "duckdb" else {}
     needed = 0.0
     for day in days:
         trades = sum(project.source.counts(day).values())
         needed += 0 if day in filed else FILE_BYTES * trades
-        if project.settings.store == "duckdb" and day not in recorded:
+        if project.settings.store_in_force == "duckdb" and day not in recorded:
             needed += STORE_BYTES * trades
     return int(needed)
 

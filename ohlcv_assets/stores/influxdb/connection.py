@@ -1,0 +1,254 @@
+"""Kept-alive connections to one server.
+
+What belongs here: one request and its reply, and management calls that are repeated while it helps. What does not:
+what a failure means (``failures``), writing trades (``writer``), query texts.
+
+The token is a header of every request and appears nowhere else: not in a repr, an error or a log line.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import urlencode
+
+import urllib3
+from pydantic import SecretStr
+
+from ohlcv_assets.errors import StoreAccessError
+from ohlcv_assets.stores.influxdb.failures import Failure, Reply, error_of, failure_of_exception, failure_of_reply
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+CALL_PATIENCE: Final = 15.0
+"""Seconds that a management call is repeated while the server is away or overloaded."""
+
+HELPED_BY_REPEATING: Final = frozenset({"transient", "overload"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is and how to be let in.
+
+    Attributes
+    ----------
+    url
+        Without a slash at the end.
+    org
+        Name of the organisation.
+    token
+        Sent with every request; None for those that need none.
+    timeout
+        Seconds without a byte until a request counts as unanswered.
+    ca_file
+        Certificates to trust beside the system's.
+    patience
+        Seconds that management calls are repeated.
+    """
+
+    url: str
+    org: str
+    token: SecretStr | None = field(default=None, repr=False)
+    timeout: float = 60.0
+    ca_file: Path | None = None
+    patience: float = CALL_PATIENCE
+
+
+class Connection:
+    """Connections to one server, at most ``size`` of them at a time; safe to use from several threads.
+
+    Parameters
+    ----------
+    address
+        Where and how.
+    size
+        Connections kept open; a further request waits for one of them.
+    sleep
+        How to wait; tests pass one that does not.
+    """
+
+    def __init__(self, address: Address, size: int = 4, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.address = address
+        self._size = size
+        self._sleep = sleep
+        self._random = random.Random()  # noqa: S311 -- jitter, not secrets
+        self._org_id: str | None = None
+        self._pool = _pool(address, size)
+
+    def __repr__(self) -> str:
+        return f"Connection({self.address.url!r}, org={self.address.org!r})"
+
+    def close(self) -> None:
+        """Close all connections; a later request opens them again."""
+        self._pool.close()
+        self._pool = _pool(self.address, self._size)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Send one request once and return the reply, whatever its status.
+
+        Raises
+        ------
+        urllib3.exceptions.HTTPError, OSError
+            There was no reply; whether the server acted is unknown.
+        """
+        response = self._request(method, path, query, body, headers, timeout, preload=True)
+        return Reply(response.status, _lower(response.headers), response.data)
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Send one request and hand out the response before its body is read; see ``send`` for what it raises."""
+        response = self._request(method, path, query, body, headers, timeout, preload=False)
+        try:
+            yield response
+        finally:
+            # Whoever stops early leaves a body behind, and the connection cannot be used for anything else.
+            response.close()
+            response.release_conn()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        query: Mapping[str, str] | None = None,
+        document: object = None,
+        accept: frozenset[int] = frozenset(),
+        token: SecretStr | None = None,
+    ) -> Reply:
+        """Make a management call, repeated while the server is away or overloaded.
+
+        Parameters
+        ----------
+        method, path, query
+            The request; it must be one that may be repeated.
+        doing
+            What it is for, to follow "could not" in an error.
+        document
+            What is sent as JSON; None for nothing.
+        accept
+            Statuses beside 2xx that are an answer for the caller and no failure.
+        token
+            Another token than the address's, for this call alone.
+
+        Raises
+        ------
+        StoreAccessError, StoreRejectedError, StoreUnavailableError
+            It did not work, and repeating does not help or did not in time.
+        """
+        body = None if document is None else json.dumps(document).encode()
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if token is not None:
+            headers["Authorization"] = f"Token {token.get_secret_value()}"
+        until = time.monotonic() + self.address.patience
+        pause = FIRST_PAUSE
+        while True:
+            outcome = self._attempt(method, path, query, body, headers)
+            if isinstance(outcome, Reply) and (outcome.passed or outcome.status in accept):
+                return outcome
+            failure = failure_of_reply(outcome) if isinstance(outcome, Reply) else outcome
+            if failure.kind not in HELPED_BY_REPEATING or time.monotonic() >= until:
+                raise error_of(failure, doing, self.address.url)
+            self._sleep(self._random.uniform(0, pause) if failure.retry_after is None else failure.retry_after)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def org_id(self) -> str:
+        """Return the organisation's id, asked for once.
+
+        Raises
+        ------
+        StoreAccessError
+            The server does not know the organisation, or the token may not see it.
+        """
+        if self._org_id is None:
+            doing = f"find the organisation {self.address.org!r}"
+            found = self.call("GET", "/api/v2/orgs", doing=doing, query={"org": self.address.org}).document()
+            orgs = cast("list[dict[str, str]]", found.get("orgs") or [])
+            if not orgs:
+                raise StoreAccessError(
+                    f"InfluxDB at {self.address.url} shows no organisation {self.address.org!r}: set OHLCV_INFLUX_ORG, "
+                    "or make it with `ohlcv influx setup`."
+                )
+            self._org_id = orgs[0]["id"]
+        return self._org_id
+
+    def server_time(self) -> float:
+        """Return the server's clock in seconds since 1970, to the second, from a reply's ``Date``."""
+        reply = self.call("GET", "/ping", doing="tell the time")
+        return email.utils.parsedate_to_datetime(reply.headers["date"]).timestamp()
+
+    def _attempt(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None, headers: Mapping[str, str]
+    ) -> Reply | Failure:
+        try:
+            return self.send(method, path, query=query, body=body, headers=headers)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return failure_of_exception(error)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+        *,
+        preload: bool,
+    ) -> urllib3.BaseHTTPResponse:
+        target = path if not query else f"{path}?{urlencode(query)}"
+        return self._pool.urlopen(
+            method,
+            target,
+            body=body,
+            headers={**_authorization(self.address.token), **(headers or {})},
+            timeout=urllib3.Timeout(timeout if timeout is not None else self.address.timeout),
+            retries=False,
+            redirect=False,
+            preload_content=preload,
+        )
+
+
+def _authorization(token: SecretStr | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Token {token.get_secret_value()}"}
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _pool(address: Address, size: int) -> urllib3.HTTPConnectionPool:
+    """Return a pool whose connections are kept alive and never more than ``size``."""
+    if address.url.startswith("https:"):
+        context = ssl.create_default_context()
+        if address.ca_file is not None:
+            context.load_verify_locations(address.ca_file)
+        secure = urllib3.PoolManager(num_pools=1, maxsize=size, block=True, ssl_context=context)
+        return secure.connection_from_url(address.url)
+    return urllib3.PoolManager(num_pools=1, maxsize=size, block=True).connection_from_url(address.url)
