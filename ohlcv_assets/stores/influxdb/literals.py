@@ -72,7 +72,7 @@ def escaped_tag(symbol: str) -> bytes:
 
 
 def flux_string(text: str) -> str:
-    """Return a text as a Flux string literal: every byte that is not plain as ``\\xHH``, so nothing ends it early."""
+    r"""Return a text as a Flux string literal: every byte that is not plain as ``\xHH``, so nothing ends it early."""
     return f'"{_PLAIN.sub(_hex, text)}"'
 
 
