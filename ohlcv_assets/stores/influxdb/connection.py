@@ -139,8 +139,11 @@ class Connection:
         doing: str,
         query: Mapping[str, str] | None = None,
         document: object = None,
+        body: bytes | None = None,
         accept: frozenset[int] = frozenset(),
         token: SecretStr | None = None,
+        timeout: float | None = None,
+        patience: float | None = None,
     ) -> Reply:
         """Make a management call, repeated while the server is away or overloaded.
 
@@ -152,24 +155,28 @@ class Connection:
             What it is for, to follow "could not" in an error.
         document
             What is sent as JSON; None for nothing.
+        body
+            What is sent as it is, in place of a document.
         accept
             Statuses beside 2xx that are an answer for the caller and no failure.
         token
             Another token than the address's, for this call alone.
+        timeout, patience
+            Seconds in place of the address's: of one request without a byte, of repeating.
 
         Raises
         ------
         StoreAccessError, StoreRejectedError, StoreUnavailableError
             It did not work, and repeating does not help or did not in time.
         """
-        body = None if document is None else json.dumps(document).encode()
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": "application/json"} if document is not None else {}
+        sent = json.dumps(document).encode() if document is not None else body
         if token is not None:
             headers["Authorization"] = f"Token {token.get_secret_value()}"
-        until = time.monotonic() + self.address.patience
+        until = time.monotonic() + (self.address.patience if patience is None else patience)
         pause = FIRST_PAUSE
         while True:
-            outcome = self._attempt(method, path, query, body, headers)
+            outcome = self._attempt(method, path, query, sent, headers, timeout)
             if isinstance(outcome, Reply) and (outcome.passed or outcome.status in accept):
                 return outcome
             failure = failure_of_reply(outcome) if isinstance(outcome, Reply) else outcome
@@ -204,10 +211,16 @@ class Connection:
         return email.utils.parsedate_to_datetime(reply.headers["date"]).timestamp()
 
     def _attempt(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float | None,
     ) -> Reply | Failure:
         try:
-            return self.send(method, path, query=query, body=body, headers=headers)
+            return self.send(method, path, query=query, body=body, headers=headers, timeout=timeout)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return failure_of_exception(error)
 
