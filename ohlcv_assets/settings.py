@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,6 +85,9 @@ class Settings(InfluxSettings):
         default=200, description="Trades read back and compared field by field in the sample check of a day."
     )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default=2, description="Worker processes of a backfill.")
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        default=None, description="Port on this machine where a backfill shows its metrics to Prometheus."
+    )
     duckdb_memory: str = Field(
         default="512MB", pattern=r"^[1-9][0-9]*(MB|GB)$", description="Memory limit of one DuckDB session."
     )
@@ -261,7 +265,17 @@ def _unknown(where: str, name: str, known: Mapping[str, object]) -> str:
 PATTERNS: Final = {
     "dataset": "use lower-case letters, digits and underscores, beginning with a letter",
     "duckdb_memory": "give a whole number with MB or GB, such as 512MB",
+    "influx_url": "give an address such as http://127.0.0.1:8086",
+    "influx_bucket": "use lower-case letters, digits and underscores, beginning with a letter",
+    "influx_memory": "give a whole number with MB or GB, such as 128MB",
+    "influx_retention": "give a whole number of h, d, w or y such as 10y, or 0 for ever",
+    "influx_shard": "give a whole number of h, d, w or y such as 7d",
+    "influx_bar_retention": "give a whole number of h, d, w or y such as 10y, or 0 for ever",
+    "influx_bar_shard": "give a whole number of h, d, w or y such as 30d",
 }
+"""What the texts that have a form of their own must look like."""
+
+_HIDDEN_IN_URLS: Final = re.compile(r"(?<=//)[^/]*@|[?#].*", re.DOTALL)
 
 
 def _sentence(cls: type[Settings], detail: ErrorDetails, given: Given) -> str:
@@ -269,6 +283,9 @@ def _sentence(cls: type[Settings], detail: ErrorDetails, given: Given) -> str:
     origin, value = given.get(name, ("default", detail["input"]))
     secret = "SecretStr" in str(cls.model_fields[name].annotation)
     shown = "********" if secret else value
+    if name == "influx_url":
+        # People paste addresses with a user, a password or a token in them.
+        shown = _HIDDEN_IN_URLS.sub("********", str(value))
     kind = detail["type"]
     if kind == "value_error":
         reason = str(detail["ctx"]["error"])

@@ -76,7 +76,7 @@ def test_every_problem_is_in_one_message() -> None:
         "total_trade in ohlcv.toml is no setting; did you mean total_trades?",
         "OHLCV_WORKERS=many (.env): input should be a valid integer",
         "seed=-1 (ohlcv.toml): input should be greater than or equal to 0",
-        "store=papyrus (argument): input should be 'duckdb' or 'memory'",
+        "store=papyrus (argument): input should be 'duckdb', 'influxdb' or 'memory'",
         "total_trades=0 (argument): input should be greater than or equal to 1",
         "end=2024-02-01 (argument): 2024-02-01 is before the first day 2024-05-01",
         "universe=no/where.toml (argument): there is no file 'no/where.toml'",

@@ -5,7 +5,7 @@ What belongs here: showing settings; secrets are masked. What does not: the sett
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.output import show, show_json, table
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from collections.abc import Mapping
 
 
 def config(
@@ -29,10 +29,14 @@ def config(
         typer.echo(markdown_table())
         return
     settings = request_of(ctx).settings()
-    fields = type(settings).model_fields
     rows = [
-        {"name": name, "value": settings.shown(name), "source": settings.origin(name), "description": field.description}
-        for name, field in fields.items()
+        {
+            "name": name,
+            "value": settings.shown(name),
+            "source": settings.origin(name),
+            "description": type(settings).model_fields[name].description,
+        }
+        for name in _names()
     ]
     if as_json:
         show_json({"settings": rows})
@@ -54,9 +58,10 @@ def markdown_table() -> str:
     from ohlcv_assets.settings import Settings, variable
 
     lines = ["| variable | allowed | default | what it is |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    for name in _names():
+        field = Settings.model_fields[name]
         default = "unset" if field.default is None else f"`{_text(field.default)}`"
-        lines.append(f"| `{variable(name)}` | {_allowed(name, field)} | {default} | {field.description} |")
+        lines.append(f"| `{variable(name)}` | {_allowed(name)} | {default} | {field.description} |")
     return "\n".join(lines)
 
 
@@ -64,30 +69,48 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _allowed(name: str, field: FieldInfo) -> str:
+def _names() -> list[str]:
+    """Return the names of all settings, those of a server last."""
+    from ohlcv_assets.influx_settings import InfluxSettings
+    from ohlcv_assets.settings import Settings
+
+    return sorted(Settings.model_fields, key=lambda name: name in InfluxSettings.model_fields)
+
+
+def _allowed(name: str) -> str:
     """Say in words what a setting may be, from its JSON schema."""
     from ohlcv_assets.settings import PATTERNS, Settings
 
     schema = Settings.model_json_schema()["properties"][name]
+    # What may be left unset is a choice between its kind and nothing.
+    schema = schema.get("anyOf", [schema])[0]
     if name in PATTERNS:
         return PATTERNS[name].removeprefix("use ").removeprefix("give ")
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
-    if schema.get("format") == "date":
-        return "a day, `YYYY-MM-DD`"
-    kind = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`"}.get(
-        schema.get("type", ""), "path"
-    )
-    return kind + _bounds(field)
+    return _KINDS[schema.get("format", schema["type"])] + _bounds(schema)
 
 
-def _bounds(field: FieldInfo) -> str:
-    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    found = (
-        f"{text} {getattr(rule, name):,}"
-        for rule in field.metadata
-        for name, text in words.items()
-        if hasattr(rule, name)
-    )
-    said = ", ".join(found)
-    return f", {said}" if said else ""
+_KINDS = {
+    "boolean": "`true` or `false`",
+    "date": "a day, `YYYY-MM-DD`",
+    "file-path": "path",
+    "integer": "whole number",
+    "number": "number",
+    "password": "secret",
+    "path": "path",
+    "string": "text",
+}
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:  # Any: JSON
+    words = {
+        "minimum": "at least {:,}",
+        "exclusiveMinimum": "more than {:,}",
+        "maximum": "at most {:,}",
+        "exclusiveMaximum": "less than {:,}",
+        "minLength": "at least {:,} characters",
+    }
+    # At least one character goes without saying.
+    said = (name for name in words if name in schema and (name, schema[name]) != ("minLength", 1))
+    return "".join(f", {words[name].format(schema[name])}" for name in said)
