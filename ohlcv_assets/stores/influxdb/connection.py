@@ -8,6 +8,7 @@ The token is a header of every request and appears nowhere else: not in a repr, 
 
 from __future__ import annotations
 
+import copy
 import email.utils
 import json
 import random
@@ -25,11 +26,15 @@ from pydantic import SecretStr
 
 from ohlcv_assets.errors import StoreAccessError
 from ohlcv_assets.stores.influxdb.failures import Failure, Reply, error_of, failure_of_exception, failure_of_reply
+from ohlcv_assets.stores.influxdb.sockets import Sockets
 
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 CALL_PATIENCE: Final = 15.0
 """Seconds that a management call is repeated while the server is away or overloaded."""
+
+CONNECTING: Final = 10.0
+"""Most seconds for opening a connection, which nothing can break off."""
 
 HELPED_BY_REPEATING: Final = frozenset({"transient", "overload"})
 
@@ -81,7 +86,9 @@ class Connection:
         self._sleep = sleep
         self._random = random.Random()  # noqa: S311 -- jitter, not secrets
         self._org_id: str | None = None
-        self._pool = _pool(address, size)
+        self._check: Callable[[], None] = _let_pass
+        self._sockets = Sockets()
+        self._pool = self._open()
 
     def __repr__(self) -> str:
         return f"Connection({self.address.url!r}, org={self.address.org!r})"
@@ -89,7 +96,23 @@ class Connection:
     def close(self) -> None:
         """Close all connections; a later request opens them again."""
         self._pool.close()
-        self._pool = _pool(self.address, self._size)
+        self._pool = self._open()
+
+    def abort(self) -> None:
+        """Break off requests under way, from another thread; their outcome is unknown."""
+        self._sockets.shut()
+
+    def guarded(self, check: Callable[[], None]) -> Connection:
+        """Return these connections with something called before every request.
+
+        Parameters
+        ----------
+        check
+            What it raises comes through in place of a reply; an OSError counts as a request without one.
+        """
+        twin = copy.copy(self)
+        twin._check = check  # noqa: SLF001 -- a copy of this one
+        return twin
 
     def send(
         self,
@@ -224,6 +247,11 @@ class Connection:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return failure_of_exception(error)
 
+    def _open(self) -> urllib3.HTTPConnectionPool:
+        pool = _pool(self.address, self._size)
+        self._sockets.watch(pool)
+        return pool
+
     def _request(
         self,
         method: str,
@@ -235,17 +263,23 @@ class Connection:
         *,
         preload: bool,
     ) -> urllib3.BaseHTTPResponse:
+        self._check()
         target = path if not query else f"{path}?{urlencode(query)}"
+        seconds = timeout if timeout is not None else self.address.timeout
         return self._pool.urlopen(
             method,
             target,
             body=body,
             headers={**_authorization(self.address.token), **(headers or {})},
-            timeout=urllib3.Timeout(timeout if timeout is not None else self.address.timeout),
+            timeout=urllib3.Timeout(seconds, connect=min(seconds, CONNECTING)),
             retries=False,
             redirect=False,
             preload_content=preload,
         )
+
+
+def _let_pass() -> None:
+    """Check nothing."""
 
 
 def _authorization(token: SecretStr | None) -> dict[str, str]:
@@ -258,10 +292,18 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _pool(address: Address, size: int) -> urllib3.HTTPConnectionPool:
     """Return a pool whose connections are kept alive and never more than ``size``."""
-    if address.url.startswith("https:"):
-        context = ssl.create_default_context()
-        if address.ca_file is not None:
-            context.load_verify_locations(address.ca_file)
-        secure = urllib3.PoolManager(num_pools=1, maxsize=size, block=True, ssl_context=context)
-        return secure.connection_from_url(address.url)
-    return urllib3.PoolManager(num_pools=1, maxsize=size, block=True).connection_from_url(address.url)
+    context = tls_context(address)
+    if context is None:
+        return urllib3.PoolManager(num_pools=1, maxsize=size, block=True).connection_from_url(address.url)
+    secure = urllib3.PoolManager(num_pools=1, maxsize=size, block=True, ssl_context=context)
+    return secure.connection_from_url(address.url)
+
+
+def tls_context(address: Address) -> ssl.SSLContext | None:
+    """Return what certificates are trusted: the system's and the address's own; None without TLS."""
+    if not address.url.startswith("https:"):
+        return None
+    context = ssl.create_default_context()
+    if address.ca_file is not None:
+        context.load_verify_locations(address.ca_file)
+    return context

@@ -1,96 +1,149 @@
-"""Sending bodies until all of them are acknowledged.
+"""The writer of a store: bodies in, acknowledgements out.
 
-What belongs here: the order of events of one write. What does not: its parts, which are modules of their own.
+What belongs here: what is kept between writes: connections, the limit that the server was found to bear, the server's
+process. What does not: the course of one write (``load``).
 """
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Protocol
 
-import urllib3
+import psutil
 
-from ohlcv_assets.progress import Observer, Progress, nobody
+from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.failures import Failure, error_of, failure_of_exception, failure_of_reply
+from ohlcv_assets.stores.influxdb.layout import STATUS_BUCKET
+from ohlcv_assets.stores.influxdb.lines import Lines
+from ohlcv_assets.stores.influxdb.writer.carriers import Carrier, carrier_of
+from ohlcv_assets.stores.influxdb.writer.clock import Clock
+from ohlcv_assets.stores.influxdb.writer.concurrency import Limit
+from ohlcv_assets.stores.influxdb.writer.load import Load, Subject
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.sender import Target
 from ohlcv_assets.stores.influxdb.writer.story import WriteStory
-
-
-class Body(Protocol):
-    """Some lines: ``lines.Lines`` is one."""
-
-    @property
-    def body(self) -> bytes:
-        """Line protocol."""
-        ...
-
-    @property
-    def rows(self) -> int:
-        """Number of lines."""
-        ...
+from ohlcv_assets.stores.influxdb.writer.usage import ServerUsage, server_process
 
 
 class Writer:
-    """Sends line protocol to one server; cheap to make, threads only while writing."""
+    """Sends line protocol to one server; cheap to make, threads only while writing, safe to use again after an error.
 
-    def __init__(self, connection: Connection, plan: LoadPlan) -> None:
-        self._connection = connection
+    Parameters
+    ----------
+    connection
+        Where the server is; requests go over connections of the writer's own.
+    plan
+        How they go.
+    status
+        Bucket that takes the canary.
+    carrier, clock
+        For tests; the plan's carrier and real time otherwise.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        plan: LoadPlan,
+        *,
+        status: str = STATUS_BUCKET,
+        carrier: Carrier | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._address = connection.address
         self._plan = plan
+        self._status = status
+        self._clock = Clock() if clock is None else clock
+        self._carrier = carrier
+        self._connections = plan.connections
+        self._server: psutil.Process | None = None
+        self._story: WriteStory | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Writer({self._address.url!r}, {self._plan})"
+
+    @property
+    def story(self) -> WriteStory | None:
+        """What happened during the latest write, whether it succeeded or not; None before there was one."""
+        return self._story
+
+    def close(self) -> None:
+        """Close kept-alive connections; a later write opens new ones."""
+        if self._carrier is not None:
+            self._carrier.close()
 
     def write(
         self,
         bucket: str,
-        lines: Iterable[Body],
+        lines: Iterable[Lines],
         *,
         doing: str,
         subject: str,
         expected: int,
         observer: Observer = nobody,
         unit: str = "trades",
+        stage: str = "load",
     ) -> WriteStory:
-        """Send all lines and return once every one of them is acknowledged."""
-        lock = threading.Lock()
-        sent = {"rows": 0, "bytes": 0, "requests": 0, "retries": 0}
+        """Send all lines and return once the server has acknowledged every one of them.
 
-        def send(piece: Body) -> None:
-            until = time.monotonic() + self._plan.deadline
-            pause = 0.05
-            while True:
-                outcome = self._attempt(bucket, piece.body)
-                if outcome is None:
-                    break
-                if outcome.kind not in {"transient", "overload"} or time.monotonic() > until:
-                    raise error_of(outcome, doing, self._connection.address.url)
-                time.sleep(outcome.retry_after or random.uniform(0, pause))  # noqa: S311 -- jitter, not secrets
-                pause = min(2 * pause, 5.0)
-                sent["retries"] += 1
-            with lock:
-                sent["rows"] += piece.rows
-                sent["bytes"] += len(piece.body)
-                sent["requests"] += 1
-                observer(Progress("load", subject, sent["rows"], expected, unit))
+        Parameters
+        ----------
+        bucket
+            Name of the bucket.
+        lines
+            Bodies with nanosecond timestamps, iterated over in the calling thread while others send.
+        doing
+            What this is, to follow "could not" in errors: ``"write the trades of 2024-03-15"``.
+        subject, expected, unit, stage
+            See ``Progress``.
+        observer
+            Told after every acknowledged body, from other threads but never from two at a time; ``story`` explains the
+            figures in ``detail``.
 
-        with ThreadPoolExecutor(self._plan.connections) as pool:
-            under_way: set[Future[None]] = set()
-            for piece in lines:
-                under_way.add(pool.submit(send, piece))
-                while len(under_way) >= 2 * self._plan.connections:
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    for one in done:
-                        one.result()
-            for one in under_way:
-                one.result()
-        return WriteStory(**sent)
+        Raises
+        ------
+        StoreRejectedError
+            The server refused data; its words name what was dropped, the rest of that body is stored.
+        StoreAccessError
+            Token, right, organisation or bucket; nothing but the user helps.
+        StoreUnavailableError
+            No acknowledgement for ``plan.deadline`` seconds of trying.
+        BaseException
+            Whatever ``lines`` or the observer raises, unchanged.
 
-    def _attempt(self, bucket: str, body: bytes) -> Failure | None:
-        query = {"org": self._connection.address.org, "bucket": bucket, "precision": "ns"}
+        Notes
+        -----
+        After an error some bodies are stored, and one that was under way may still be on its way into the store for
+        as long as the server needs for it.
+        """
+        limit = Limit(self._plan.connections, self._connections)
+        load = Load(
+            self._plan,
+            Target(self._address.url, bucket, self._status, doing, self._plan.compression == "gzip"),
+            Subject(stage, subject, expected, unit),
+            observer,
+            carrier=self._carrying(),
+            limit=limit,
+            server=ServerUsage(self._server_process()),
+            clock=self._clock,
+        )
         try:
-            reply = self._connection.send("POST", "/api/v2/write", query=query, body=body, timeout=self._plan.timeout)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return failure_of_exception(error)
-        return None if reply.passed else failure_of_reply(reply, time.time())
+            load.run(lines)
+        finally:
+            # What the server was found to bear holds for the next write too.
+            self._connections = limit.value
+            self._story = load.story()
+        return load.story()
+
+    def _carrying(self) -> Carrier:
+        with self._lock:
+            if self._carrier is None:
+                self._carrier = carrier_of(self._address, self._plan)
+            return self._carrier
+
+    def _server_process(self) -> psutil.Process | None:
+        """Return the server's process, looked for again where it is gone."""
+        with self._lock:
+            if self._server is None or not self._server.is_running():
+                self._server = server_process(self._address.url)
+            return self._server
