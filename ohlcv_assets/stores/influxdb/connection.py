@@ -102,6 +102,10 @@ class Connection:
         """Break off requests under way, from another thread; their outcome is unknown."""
         self._sockets.shut()
 
+    def check(self) -> None:
+        """Call what guards these connections, if anything does."""
+        self._check()
+
     def guarded(self, check: Callable[[], None]) -> Connection:
         """Return these connections with something called before every request.
 

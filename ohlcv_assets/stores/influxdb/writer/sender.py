@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from ohlcv_assets.logs import get_logger
-from ohlcv_assets.stores.influxdb.failures import Failure, Reply, error_of, failure_of_reply
+from ohlcv_assets.stores.influxdb.failures import Failure, error_of, failure_of_exception, failure_of_reply
 from ohlcv_assets.stores.influxdb.writer.breaker import Breaker
 from ohlcv_assets.stores.influxdb.writer.carriers import Carrier, compressed
 from ohlcv_assets.stores.influxdb.writer.clock import Clock
@@ -52,6 +52,8 @@ class Target:
         To follow "could not" in errors.
     gzipped
         Whether bodies are compressed.
+    guards
+        Called before every request; an OSError stands for a request that failed.
     """
 
     server: str
@@ -59,6 +61,7 @@ class Target:
     canary_bucket: str
     doing: str
     gzipped: bool
+    guards: tuple[Callable[[], None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -132,7 +135,7 @@ class Sender:
             parts.ledger.sent(batch)
             parts.meter.sent(len(wire), again=batch.attempts > 1)
             started = parts.clock.now()
-            failure = self._sorted(parts.carrier.send(self._target.bucket, wire, gzipped=self._target.gzipped))
+            failure = self._send(self._target.bucket, wire, gzipped=self._target.gzipped)
             now = parts.clock.now()
             if failure is None:
                 slower = parts.limit.acknowledged(started, now)
@@ -200,7 +203,7 @@ class Sender:
         day = int(parts.clock.epoch()) // _DAY * _DAY * _NANOS
         started = parts.clock.now()
         body = f"{CANARY_MEASUREMENT} alive=1i {day}\n".encode()
-        failure = self._sorted(parts.carrier.send(self._target.canary_bucket, body, gzipped=False))
+        failure = self._send(self._target.canary_bucket, body, gzipped=False)
         now = parts.clock.now()
         # Any verdict shows a server at work; if it is a bad one the next batch will hear the same.
         passed = failure is None or failure.kind not in {"transient", "overload"}
@@ -212,7 +215,14 @@ class Sender:
             if failure.retry_after is not None:
                 parts.breaker.hold(now + min(failure.retry_after, remaining))
 
-    def _sorted(self, outcome: Reply | Failure) -> Failure | None:
+    def _send(self, bucket: str, body: bytes, *, gzipped: bool) -> Failure | None:
+        """Make one request; return what went wrong."""
+        try:
+            for guard in self._target.guards:
+                guard()
+        except OSError as error:
+            return failure_of_exception(error)
+        outcome = self._parts.carrier.send(bucket, body, gzipped=gzipped)
         if isinstance(outcome, Failure):
             return outcome
         return None if outcome.passed else failure_of_reply(outcome, self._parts.clock.epoch())

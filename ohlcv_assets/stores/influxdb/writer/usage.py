@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Final
@@ -19,6 +20,10 @@ import psutil
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _FORWARDERS: Final = frozenset({"docker-proxy", "rootlesskit", "rootlessport", "slirp4netns", "ssh", "sshd"})
 """Programs that listen in another's name."""
+
+_LOOKING_AGAIN: Final = 60.0
+_found: Final[dict[str, tuple[psutil.Process | None, float]]] = {}
+_lock: Final = threading.Lock()
 
 
 class ClientUsage:
@@ -84,11 +89,25 @@ class ServerUsage:
 def server_process(url: str) -> psutil.Process | None:
     """Return the process that listens at an address, where it is on this machine and may be seen.
 
+    Looking for it takes tens of milliseconds, so it is looked for again only when it is gone, and not more than once a
+    minute where there was none.
+
     Parameters
     ----------
     url
         ``http://host:port``; names other than ``localhost`` are not looked up.
     """
+    now = time.monotonic()
+    with _lock:
+        process, then = _found.get(url, (None, float("-inf")))
+        gone = now - then > _LOOKING_AGAIN if process is None else not process.is_running()
+        if gone:
+            process = _listener(url)
+            _found[url] = process, now
+        return process
+
+
+def _listener(url: str) -> psutil.Process | None:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     # Operating systems differ in what they let one see, and in how they say no.

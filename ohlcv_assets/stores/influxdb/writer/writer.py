@@ -1,15 +1,13 @@
 """The writer of a store: bodies in, acknowledgements out.
 
-What belongs here: what is kept between writes: connections, the limit that the server was found to bear, the server's
-process. What does not: the course of one write (``load``).
+What belongs here: what is kept between writes: connections, and the limit that the server was found to bear. What
+does not: the course of one write (``load``).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-
-import psutil
+from collections.abc import Callable, Iterable
 
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.influxdb.connection import Connection
@@ -25,13 +23,17 @@ from ohlcv_assets.stores.influxdb.writer.story import WriteStory
 from ohlcv_assets.stores.influxdb.writer.usage import ServerUsage, server_process
 
 
+def _allow() -> None:
+    """Guard nothing."""
+
+
 class Writer:
     """Sends line protocol to one server; cheap to make, threads only while writing, safe to use again after an error.
 
     Parameters
     ----------
     connection
-        Where the server is; requests go over connections of the writer's own.
+        Where the server is, and what guards requests; they go over connections of the writer's own.
     plan
         How they go.
     status
@@ -50,12 +52,12 @@ class Writer:
         clock: Clock | None = None,
     ) -> None:
         self._address = connection.address
+        self._check = connection.check
         self._plan = plan
         self._status = status
         self._clock = Clock() if clock is None else clock
         self._carrier = carrier
         self._connections = plan.connections
-        self._server: psutil.Process | None = None
         self._story: WriteStory | None = None
         self._lock = threading.Lock()
 
@@ -83,6 +85,7 @@ class Writer:
         observer: Observer = nobody,
         unit: str = "trades",
         stage: str = "load",
+        guard: Callable[[], None] = _allow,
     ) -> WriteStory:
         """Send all lines and return once the server has acknowledged every one of them.
 
@@ -99,6 +102,9 @@ class Writer:
         observer
             Told after every acknowledged body, from other threads but never from two at a time; ``story`` explains the
             figures in ``detail``.
+        guard
+            Called before every request, as the connection's own guard is: what it raises stops the write and comes
+            through, but an OSError stands for a request that failed and is sent again later.
 
         Raises
         ------
@@ -116,15 +122,16 @@ class Writer:
         After an error some bodies are stored, and one that was under way may still be on its way into the store for
         as long as the server needs for it.
         """
+        guards = (self._check, guard)
         limit = Limit(self._plan.connections, self._connections)
         load = Load(
             self._plan,
-            Target(self._address.url, bucket, self._status, doing, self._plan.compression == "gzip"),
+            Target(self._address.url, bucket, self._status, doing, self._plan.compression == "gzip", guards),
             Subject(stage, subject, expected, unit),
             observer,
             carrier=self._carrying(),
             limit=limit,
-            server=ServerUsage(self._server_process()),
+            server=ServerUsage(server_process(self._address.url)),
             clock=self._clock,
         )
         try:
@@ -140,10 +147,3 @@ class Writer:
             if self._carrier is None:
                 self._carrier = carrier_of(self._address, self._plan)
             return self._carrier
-
-    def _server_process(self) -> psutil.Process | None:
-        """Return the server's process, looked for again where it is gone."""
-        with self._lock:
-            if self._server is None or not self._server.is_running():
-                self._server = server_process(self._address.url)
-            return self._server
