@@ -1,0 +1,245 @@
+"""Trades in InfluxDB.
+
+What belongs here: the trade protocol, the order of events in which a day is changed. What does not: how lines are sent
+(``writer``), how questions are asked (``queries``), how processes keep out of each other's way (``leases``).
+
+A day is marked dirty before anything of it is touched and clean once its counts are proved. Whoever is interrupted at
+any point in between leaves it dirty, and loading it again makes it right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from ohlcv_assets.errors import StoreMismatchError
+from ohlcv_assets.market.schema import STORED
+from ohlcv_assets.progress import Observer, nobody
+from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
+from ohlcv_assets.stores.influxdb import queries
+from ohlcv_assets.stores.influxdb.asking import Asker
+from ohlcv_assets.stores.influxdb.connection import Connection
+from ohlcv_assets.stores.influxdb.deleting import delete_range
+from ohlcv_assets.stores.influxdb.holders import Terms
+from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
+from ohlcv_assets.stores.influxdb.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.lines import trade_lines
+from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS
+from ohlcv_assets.stores.influxdb.records import Records
+from ohlcv_assets.stores.influxdb.retention import Retention
+from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.writer import Writer
+from ohlcv_assets.stores.tables import Feed, conform, latest, nanos
+from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
+
+_LEASE_CONNECTIONS: Final = 2
+"""One for whoever takes leases and one for whoever renews them; those of a load may all be busy."""
+
+
+class InfluxTradeStore:
+    """Trades in a bucket of an InfluxDB server.
+
+    Parameters
+    ----------
+    connection
+        The way to the server.
+    layout
+        The buckets.
+    plan
+        How trades are sent.
+    query_timeout
+        Seconds until a query is split into smaller ones.
+    patience
+        Seconds to wait for a day that somebody else holds.
+    """
+
+    def __init__(
+        self, connection: Connection, layout: Layout, plan: LoadPlan, *, query_timeout: float, patience: float
+    ) -> None:
+        self._connection = connection
+        self._layout = layout
+        self._bucket = layout.trades.name
+        self._plan = plan
+        self._asker = Asker(connection, query_timeout)
+        self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
+        self._leases = Leases(self._apart, self._bucket, Terms(patience=patience))
+        self._retention = Retention(connection, self._bucket)
+
+    @property
+    def name(self) -> str:
+        """Kind and place."""
+        return f"influxdb:{self._connection.address.url}/{self._bucket}"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._apart.close()
+        self._connection.close()
+
+    def replace_day(
+        self, content: DayContent, batches: Iterator[pa.RecordBatch], observer: Observer = nobody
+    ) -> LoadReport:
+        """Make the store hold exactly the given trades; see ``TradeStore.replace_day``.
+
+        Raises
+        ------
+        StoreRejectedError
+            The day lies outside the bucket's retention, or a trade cannot be stored.
+        StoreAccessError, StoreUnavailableError
+            The server does not let us, or did not answer until the deadline.
+        """
+        began = time.perf_counter()
+        if self._is_settled(content):
+            return LoadReport(content.rows, 0, 0, time.perf_counter() - began, 0.0)
+        with self._leases.day(content.day) as lease:
+            # Whoever held the day before us may have loaded it.
+            settled = self._is_settled(content)
+            report = (
+                LoadReport(content.rows, 0, 0, 0.0, 0.0)
+                if settled
+                else self._replace(lease, content, batches, observer)
+            )
+            waited = lease.waited
+        return dataclasses.replace(report, seconds=time.perf_counter() - began, waited=waited)
+
+    def append(self, trades: pa.Table) -> int:
+        """Add or overwrite single trades; see ``TradeStore.append``."""
+        fresh = latest(conform(trades, STORED))
+        if fresh.num_rows == 0:
+            return 0
+        instants = nanos(fresh.column("ts"))
+        self._retention.require(int(instants.min()))
+        days = [day_of(Nanos(number * DAY)) for number in np.unique(instants // DAY).tolist()]
+        with self._leases.days(days) as lease, lease.writing():
+            guarded = self._connection.guarded(lease.check)
+            self._records(guarded).forget(days)
+            Writer(guarded, self._plan).write(
+                self._bucket,
+                trade_lines([fresh], self._plan.batch_lines),
+                doing=f"append trades of {days[0]}",
+                subject=days[0].isoformat(),
+                expected=fresh.num_rows,
+            )
+        return fresh.num_rows
+
+    def delete_day(self, day: dt.date) -> int:
+        """Delete a day's trades and its record."""
+        if self._records().get(day) is None and not self.counts(day):
+            return 0
+        with self._leases.day(day) as lease, lease.deleting():
+            held = Counter(self.counts(day)).total()
+            guarded = self._connection.guarded(lease.check)
+            self._records(guarded).forget([day])
+            self._delete(guarded, day)
+        return held
+
+    def clear(self) -> None:
+        """Delete all trades of the dataset and all records of its days; everybody else waits meanwhile."""
+        with self._leases.days([]) as lease, lease.deleting():
+            guarded = self._connection.guarded(lease.check)
+            records = self._records(guarded)
+            records.forget(records.all())
+            self._delete_range(guarded, MIN_NS, MAX_NS, "all trades")
+
+    def day_records(self) -> Mapping[dt.date, DayRecord]:
+        """Return the record of every day that has one."""
+        return self._records().all()
+
+    def counts(self, day: dt.date) -> Mapping[str, int]:
+        """Count a day's trades per symbol."""
+        return queries.day_counts(self._asker, self._bucket, day)
+
+    def counts_by_day(self) -> Mapping[dt.date, int]:
+        """Count the trades of every day."""
+        return queries.counts_by_day(self._asker, self._bucket)
+
+    def content(self, day: dt.date) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``."""
+        return queries.content(self._asker, self._bucket, day)
+
+    def fetch(self, keys: pa.Table) -> pa.Table:
+        """Return the trades at exactly these (symbol, ts)."""
+        return queries.fetch(self._asker, self._bucket, keys)
+
+    def scan(self, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the trades with ``start <= ts < end``, sorted by (symbol, ts)."""
+        return queries.scan(self._asker, self._bucket, start, end, symbols)
+
+    def _records(self, connection: Connection | None = None) -> Records:
+        """Return the records, by way of a connection that a lease guards where they are to be changed."""
+        return Records(connection or self._connection, self._layout, self._plan.deadline)
+
+    def _is_settled(self, content: DayContent) -> bool:
+        """Return whether the recorded hash and the counts are those of the content."""
+        settled = DayRecord(content.day, "clean", content.content_hash, content.rows)
+        return self._records().get(content.day) == settled and Counter(self.counts(content.day)) == Counter(
+            content.counts
+        )
+
+    def _replace(
+        self, lease: DayLease, content: DayContent, batches: Iterator[pa.RecordBatch], observer: Observer
+    ) -> LoadReport:
+        """Delete what is there, write, verify and record."""
+        day = content.day
+        self._retention.require(day_start(day))
+        guarded = self._connection.guarded(lease.check)
+        records = self._records(guarded)
+        records.mark(DayRecord(day, "dirty", content.content_hash, content.rows))
+        before = Counter(self.counts(day)).total()
+        if before > 0:
+            with lease.deleting():
+                self._delete(guarded, day)
+        with lease.writing():
+            feed = Feed(day, batches, content.rows, nobody)
+            story = Writer(guarded, self._plan).write(
+                self._bucket,
+                trade_lines(feed, self._plan.batch_lines),
+                doing=f"write the trades of {day}",
+                subject=day.isoformat(),
+                expected=content.rows,
+                observer=observer,
+            )
+            self._require(content, feed.counts)
+            # Still as a writer: who deletes everything waits until the record is made.
+            records.mark(DayRecord(day, "clean", content.content_hash, content.rows))
+        return LoadReport(content.rows, feed.rows, before, 0.0, 0.0, story.detail())
+
+    def _delete(self, connection: Connection, day: dt.date) -> None:
+        """Delete a day's trades and prove that none is left."""
+        self._delete_range(connection, *day_bounds(day), f"the trades of {day}")
+        left = Counter(self.counts(day)).total()
+        if left > 0:
+            raise StoreMismatchError(
+                f"{left} trades of {day} were still in {self.name} after all of them were deleted: run the same again."
+            )
+
+    def _delete_range(self, connection: Connection, start: int, end: int, what: str) -> None:
+        delete_range(
+            connection,
+            self._bucket,
+            TRADES_MEASUREMENT,
+            start,
+            end,
+            doing=f"delete {what}",
+            patience=self._plan.deadline,
+        )
+
+    def _require(self, content: DayContent, given: Counter[str]) -> None:
+        """Raise StoreMismatchError unless what was given and what is stored are what was promised."""
+        promised = Counter(content.counts)
+        found = Counter(self.counts(content.day))
+        if given == promised == found:
+            return
+        who, those = ("The trades given for", given) if given != promised else (f"{self.name} holds for", found)
+        symbol = min(name for name in promised.keys() | those.keys() if promised[name] != those[name])
+        raise StoreMismatchError(
+            f"{who} {content.day} {those.total()} trades where {content.rows} were promised; the first symbol that "
+            f"differs is {symbol!r} with {those[symbol]} for {promised[symbol]}. The day is marked dirty; make its "
+            "day file again, then load it."
+        )
