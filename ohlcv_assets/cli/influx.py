@@ -32,16 +32,9 @@ _BRISK: Final = 10.0
 """Seconds until a management call without an answer is given up; nothing here moves many bytes."""
 
 _PATIENCE: Final = 3.0
-_PERSISTED: Final = (
-    "influx_org",
-    "influx_bucket",
-    "influx_retention",
-    "influx_shard",
-    "influx_bar_retention",
-    "influx_bar_shard",
-    "influx_ca_file",
-)
-"""What later commands need as it was here: kept where it was said on the command line."""
+_WHERE: Final = ("influx_org", "influx_bucket", "influx_ca_file")
+_HOW: Final = ("influx_retention", "influx_shard", "influx_bar_retention", "influx_bar_shard")
+"""What later commands need as it was here, kept where it was said on the command line; ``_HOW`` once it holds."""
 
 _STYLES: Final[Mapping[str, str]] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -73,7 +66,7 @@ def setup(
         written.extend(update_env_file(path, {name: secret.get_secret_value() for name, secret in made.items()}))
 
     story = set_up(_order(settings, repair=repair), keep)
-    written.extend(update_env_file(path, _remembered(settings)))
+    written.extend(update_env_file(path, _remembered(settings, holds=not story.drift)))
     story.notes.extend(_outranked(settings, written))
     if as_json:
         show_json(_document(settings, story, written))
@@ -148,6 +141,7 @@ def _patient(settings: Settings) -> Patient:
     return Patient(
         address=_address(settings),
         layout=influx_layout(settings),
+        dataset=settings.dataset,
         tokens=_tokens(settings),
         operator=settings.influx_operator_token,
         days=(days[0], days[-1]) if days else None,
@@ -156,11 +150,12 @@ def _patient(settings: Settings) -> Patient:
     )
 
 
-def _remembered(settings: Settings) -> dict[str, str]:
+def _remembered(settings: Settings, *, holds: bool) -> dict[str, str]:
     """Return what later commands must find in ``.env`` to meet this server and these buckets."""
     from ohlcv_assets.settings import variable
 
-    kept = {variable(name): str(getattr(settings, name)) for name in _PERSISTED if settings.origin(name) == "argument"}
+    names = (*_WHERE, *_HOW) if holds else _WHERE
+    kept = {variable(name): str(getattr(settings, name)) for name in names if settings.origin(name) == "argument"}
     if settings.influx_url is None or settings.origin("influx_url") == "argument":
         kept[variable("influx_url")] = _address(settings).url
     return kept

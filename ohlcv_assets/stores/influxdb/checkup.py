@@ -19,8 +19,11 @@ from ohlcv_assets.stores.influxdb.rights import Role
 
 State = Literal["ok", "warn", "fail"]
 
-SETUP: Final = "run `ohlcv influx setup`"
-REPAIR: Final = "`ohlcv influx setup --repair`"
+
+def setup_command(dataset: str, *options: str) -> str:
+    """Return the command that sets up a dataset's buckets, as one types it."""
+    before = () if dataset == "default" else ("--dataset", dataset)
+    return f"`{' '.join(('ohlcv', *before, 'influx setup', *options))}`"
 
 
 TRADE_BYTES: Final = 20
@@ -59,6 +62,8 @@ class Patient:
         Where the server is; its token is not used.
     layout
         The buckets as they should be.
+    dataset
+        The dataset that they are for.
     tokens
         The tokens there are, by role.
     operator
@@ -73,8 +78,19 @@ class Patient:
 
     address: Address
     layout: Layout
+    dataset: str = "default"
     tokens: Mapping[Role, SecretStr] = field(default_factory=dict)
     operator: SecretStr | None = None
     days: tuple[dt.date, dt.date] | None = None
     expected_bytes: int = 0
     env_file: Path | None = None
+
+    @property
+    def setup(self) -> str:
+        """The command that makes what is missing."""
+        return f"run {setup_command(self.dataset)}"
+
+    @property
+    def repair(self) -> str:
+        """The command that changes what differs."""
+        return setup_command(self.dataset, "--repair")

@@ -23,7 +23,7 @@ from ohlcv_assets.errors import StoreError
 from ohlcv_assets.stores.influxdb.administration import Administration
 from ohlcv_assets.stores.influxdb.buckets import difference, span
 from ohlcv_assets.stores.influxdb.canary import fly
-from ohlcv_assets.stores.influxdb.checkup import REPAIR, SETUP, TRADE_BYTES, Finding, Patient, State
+from ohlcv_assets.stores.influxdb.checkup import TRADE_BYTES, Finding, Patient, State
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.envfile import is_open
 from ohlcv_assets.stores.influxdb.failures import Reply, failure_of_exception
@@ -70,7 +70,7 @@ def examine(patient: Patient) -> list[Finding]:
         try:
             found = list(look(patient))
         except StoreError as error:
-            found = [Finding(name, "fail", str(error).rstrip("."), SETUP)]
+            found = [Finding(name, "fail", str(error).rstrip("."), patient.setup)]
         findings += found
         if name == "setup" and found:
             break
@@ -139,7 +139,7 @@ def _clock(hello: _Hello) -> Finding:
 def _first_setup(patient: Patient) -> Iterator[Finding]:
     """Yield a finding where there is nothing further to look at yet."""
     if Administration(Connection(replace(patient.address, token=None), size=1)).is_fresh():
-        yield Finding("setup", "fail", "the server was never set up", SETUP)
+        yield Finding("setup", "fail", "the server was never set up", patient.setup)
 
 
 def _loader(patient: Patient) -> Connection | None:
@@ -157,14 +157,14 @@ def _buckets(patient: Patient) -> Iterator[Finding]:
         name = f"bucket {bucket.name}"
         place = admin.sees_bucket(bucket.name)
         if place is None:
-            yield Finding(name, "fail", "it is not there, or the token may not read it", SETUP)
+            yield Finding(name, "fail", "it is not there, or the token may not read it", patient.setup)
             continue
         what = difference(bucket, place.bucket)
         if what is None:
             kept = "for ever" if bucket.retention == 0 else f"for {span(bucket.retention)}"
             yield Finding(name, "ok", f"keeps points {kept}, in shards of {span(bucket.shard)}")
         else:
-            remedy = f"{REPAIR} sets what the settings say, or correct the settings"
+            remedy = f"{patient.repair} sets what the settings say, or correct the settings"
             yield Finding(name, "warn", f"it {what}", remedy)
 
 
@@ -182,7 +182,7 @@ def _retention(patient: Patient) -> Iterator[Finding]:
     first, last = patient.days
     begin = dt.datetime.fromtimestamp(loader.server_time(), dt.UTC) - dt.timedelta(seconds=kept)
     start = dt.datetime.combine(first, dt.time(), dt.UTC)
-    remedy = f"set OHLCV_INFLUX_RETENTION to more than {span(kept)} or to 0, then {REPAIR}"
+    remedy = f"set OHLCV_INFLUX_RETENTION to more than {span(kept)} or to 0, then {patient.repair}"
     if start < begin:
         what = "all days" if last < begin.date() else f"days before {begin:%Y-%m-%d}"
         yield Finding("retention", "fail", f"{what} of the dataset are older than what is kept ({span(kept)})", remedy)

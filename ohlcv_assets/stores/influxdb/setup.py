@@ -16,10 +16,10 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from ohlcv_assets.errors import StoreAccessError
+from ohlcv_assets.errors import SettingsError, StoreAccessError
 from ohlcv_assets.stores.influxdb.administration import Administration, Authorization, Place
-from ohlcv_assets.stores.influxdb.buckets import contents, descriptions, difference, shortens
-from ohlcv_assets.stores.influxdb.checkup import REPAIR
+from ohlcv_assets.stores.influxdb.buckets import contents, descriptions, difference, shortens, span
+from ohlcv_assets.stores.influxdb.checkup import setup_command
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.layout import Bucket, Layout
 from ohlcv_assets.stores.influxdb.rights import ROLES, Role
@@ -62,6 +62,11 @@ class Order:
     username: str = "ohlcv"
     password: SecretStr | None = None
     repair: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """The command that changes what differs."""
+        return setup_command(self.dataset, "--repair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +123,33 @@ def set_up(order: Order, keep: Keep) -> Story:
 
     Raises
     ------
+    SettingsError
+        Retention and shard duration do not go together.
     StoreAccessError
         The server is set up already and no operator token is given, or it may not do what is needed.
     StoreUnavailableError
         The server does not answer.
     """
+    _require_room(order.layout)
     story = Story()
     admin = _administration(order, keep, story)
     admin.org_id()
     made = _set_up_buckets(admin, order, story)
     _set_up_tokens(admin, order, keep, story, made)
     return story
+
+
+def _require_room(layout: Layout) -> None:
+    """Refuse shards that last as long as points are kept: the server does."""
+    for bucket, shard, retention in (
+        (layout.trades, "OHLCV_INFLUX_SHARD", "OHLCV_INFLUX_RETENTION"),
+        *((bucket, "OHLCV_INFLUX_BAR_SHARD", "OHLCV_INFLUX_BAR_RETENTION") for bucket in layout.bars.values()),
+    ):
+        if bucket.retention != 0 and bucket.retention <= bucket.shard:
+            raise SettingsError(
+                f"The bucket {bucket.name!r} cannot keep points for {span(bucket.retention)} in shards of "
+                f"{span(bucket.shard)}: give {shard} less than {retention}."
+            )
 
 
 def _administration(order: Order, keep: Keep, story: Story) -> Administration:
@@ -185,7 +206,7 @@ def _compare_bucket(admin: Administration, order: Order, story: Story, place: Pl
     description = descriptions(order.layout, order.dataset)[bucket.name]
     if what is not None and not order.repair:
         loss = " and the server then deletes what is older" if shortens(bucket, place.bucket) else ""
-        remedy = f"{REPAIR} sets what the settings say{loss}; or correct the settings"
+        remedy = f"{order.remedy} sets what the settings say{loss}; or correct the settings"
         story.drift.append(Drift(f"bucket {bucket.name!r}", what, remedy))
     elif what is not None:
         admin.change_bucket(place, bucket, place.description or description)
@@ -210,7 +231,7 @@ def _set_up_tokens(admin: Administration, order: Order, keep: Keep, story: Story
         if token is None or standing is None or standing.fault is not None:
             expected = standing is None or story.fresh or (standing.fault == "lacking" and standing.lacking <= new)
             if standing is not None and not expected and not order.repair:
-                remedy = f"{REPAIR} puts a new token in its place"
+                remedy = f"{order.remedy} puts a new token in its place"
                 story.drift.append(Drift(VARIABLES[role], standing.text, remedy))
                 continue
             token = make(admin, role, buckets)

@@ -15,12 +15,10 @@ from pydantic import SecretStr
 from ohlcv_assets.errors import StoreAccessError
 from ohlcv_assets.stores.influxdb.administration import Administration
 from ohlcv_assets.stores.influxdb.buckets import contents
-from ohlcv_assets.stores.influxdb.checkup import REPAIR, SETUP, Finding, Patient, State
+from ohlcv_assets.stores.influxdb.checkup import Finding, Patient, State
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.rights import ROLES, Content, Role, actions
 from ohlcv_assets.stores.influxdb.tokens import VARIABLES, stand
-
-NEW_TOKEN = f"{REPAIR} puts a new token in its place"
 
 
 def look_at_tokens(patient: Patient) -> Iterator[Finding]:
@@ -33,7 +31,7 @@ def look_at_tokens(patient: Patient) -> Iterator[Finding]:
         token = patient.tokens.get(role)
         if token is None:
             if role == "load":
-                yield Finding("load token", "fail", "OHLCV_INFLUX_TOKEN is not set", f"{SETUP}, or set it")
+                yield Finding("load token", "fail", "OHLCV_INFLUX_TOKEN is not set", f"{patient.setup}, or set it")
             continue
         yield _by_record(patient, admin, role, token) if admin is not None else _by_trying(patient, role, token)
         if role == "load":
@@ -58,7 +56,7 @@ def _by_record(patient: Patient, admin: Administration, role: Role, token: Secre
         seen = "by its tries" if standing.record is None else "by its record"
         return Finding(name, "ok", f"{variable} may do what it must, {seen}")
     state: State = "warn" if standing.fault == "extra" else "fail"
-    return Finding(name, state, f"{variable} {standing.text}", NEW_TOKEN)
+    return Finding(name, state, f"{variable} {standing.text}", _new_token(patient))
 
 
 def _by_trying(patient: Patient, role: Role, token: SecretStr) -> Finding:
@@ -66,7 +64,7 @@ def _by_trying(patient: Patient, role: Role, token: SecretStr) -> Finding:
     name, variable = f"{role} token", VARIABLES[role]
     admin = Administration(Connection(replace(patient.address, token=token), size=1))
     if not admin.works(token):
-        return Finding(name, "fail", f"{variable} is not accepted by the server", NEW_TOKEN)
+        return Finding(name, "fail", f"{variable} is not accepted by the server", _new_token(patient))
     lacking, extra = [], []
     for bucket, content in _own(patient).items():
         tries = {"read": admin.sees_bucket(bucket) is not None, "write": admin.may_write(bucket)}
@@ -74,13 +72,13 @@ def _by_trying(patient: Patient, role: Role, token: SecretStr) -> Finding:
         lacking += [f"{action} {bucket!r}" for action in allowed if not tries[action]]
         extra += [f"{action} {bucket!r}" for action in tries if tries[action] and action not in allowed]
     if lacking:
-        remedy = f"{SETUP}, which makes missing buckets and tokens; {NEW_TOKEN}"
+        remedy = f"{patient.setup}, which makes missing buckets and tokens; {_new_token(patient)}"
         return Finding(name, "fail", f"{variable} may not (or there is no such bucket): {', '.join(lacking)}", remedy)
     if extra:
-        return Finding(name, "warn", f"{variable} may do more than it needs: {', '.join(extra)}", NEW_TOKEN)
+        return Finding(name, "warn", f"{variable} may do more than it needs: {', '.join(extra)}", _new_token(patient))
     if admin.authorizations():
         text = f"{variable} may manage tokens, as an operator token does"
-        return Finding(name, "warn", text, NEW_TOKEN)
+        return Finding(name, "warn", text, _new_token(patient))
     return Finding(name, "ok", f"{variable} may do what it must, by trying")
 
 
@@ -100,6 +98,10 @@ def _leases(patient: Patient, token: SecretStr) -> Iterator[Finding]:
         id_ = str(dict(made["label"])["id"])  # type: ignore[call-overload]  # a JSON document
         connection.call("DELETE", f"/api/v2/labels/{id_}", doing="remove a label", accept=frozenset({404}))
     except StoreAccessError as error:
-        yield Finding("leases", "fail", str(error), NEW_TOKEN)
+        yield Finding("leases", "fail", str(error), _new_token(patient))
         return
     yield Finding("leases", "ok", "labels, which leases are made of, can be made and removed")
+
+
+def _new_token(patient: Patient) -> str:
+    return f"{patient.repair} puts a new token in its place"
