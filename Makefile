@@ -14,8 +14,9 @@ HOME_DIR := data/dagster_home
 WITH_HOME := DAGSTER_HOME="$(CURDIR)/$(HOME_DIR)"
 HOST := 127.0.0.1
 PORT := 3000
+COMPOSE := docker compose
 
-.PHONY: help install demo test lint types cover dev bench clean
+.PHONY: help install home demo test lint types cover dev bench up down logs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -59,6 +60,15 @@ dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
 
 bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 	$(BIN)/ohlcv bench
+
+up: ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster on 127.0.0.1:3000
+	@$(COMPOSE) $(if $(WITH),--profile "$(WITH)") up --detach --wait $(if $(WITH),--build)
+
+down: ## Stop what `make up` started; its data stay
+	@$(COMPOSE) --profile dagster down
+
+logs: ## Follow what the containers of `make up` print
+	@$(COMPOSE) --profile dagster logs --follow --tail 100
 
 clean: ## Remove the virtual environment and caches, never data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
