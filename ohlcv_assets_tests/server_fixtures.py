@@ -14,6 +14,7 @@ import pytest
 
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets_tests.servers import NoServerError, OwnServer, Server, drop_layout, find_server, influxd, made_layout
+from ohlcv_assets_tests.stores.influxdb.fake.server import Fake, fake_influxdb
 
 SKIPPED: Final = "no real InfluxDB: "
 """How the reason of every skip for lack of a server begins."""
@@ -56,11 +57,9 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[OwnServer]:
 
 
 @pytest.fixture
-def fake_server() -> Iterator[Server]:
+def fake_server() -> Iterator[Fake]:
     """Return a fresh fake server, set up."""
-    from ohlcv_assets_tests.stores.influxdb.fake.server import FakeServer  # noqa: PLC0415 -- few tests need it
-
-    with FakeServer() as server:
+    with fake_influxdb() as server:
         yield server
 
 
