@@ -23,10 +23,10 @@ from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.tables import (
     COVERAGE,
     Feed,
+    accepted,
     by_symbol,
     check_bars,
     check_stored,
-    conform,
     in_order,
     latest,
     nanos,
@@ -86,7 +86,7 @@ class MemoryTradeStore:
 
     def append(self, trades: pa.Table) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
-        fresh = latest(conform(trades, STORED))
+        fresh = latest(accepted(trades))
         with self._lock:
             for day, rows in _by_day(fresh).items():
                 self._put(day, latest(pa.concat_tables([self._day(day), rows])))

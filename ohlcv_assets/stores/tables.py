@@ -1,14 +1,14 @@
 """Arrow tables on their way into and out of a store.
 
-What belongs here: bringing any accepted table into one form, and refusing trades that are not sorted, repeated or
-outside their day. What does not: any particular store.
+What belongs here: bringing any accepted table into one form, and refusing values that no store takes, and trades that
+are not sorted, repeated or outside their day. What does not: any particular store.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution
-from ohlcv_assets.errors import StoreError
+from ohlcv_assets.errors import StoreError, StoreRejectedError
+from ohlcv_assets.instants import format_instant
 from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
 from ohlcv_assets.progress import Observer, Progress
-from ohlcv_assets.units import day_bounds
+from ohlcv_assets.units import Nanos, day_bounds
 
 _COVERAGE_FIELDS: Final[list[pa.Field[Any]]] = [
     pa.field("day", pa.date32(), nullable=False),
@@ -31,6 +32,14 @@ _COVERAGE_FIELDS: Final[list[pa.Field[Any]]] = [
 
 COVERAGE: Final = pa.schema(_COVERAGE_FIELDS)
 """What ``coverage`` of a bar store returns."""
+
+_Rule = tuple[Callable[[NDArray[Any]], NDArray[np.bool_]], str]
+"""Which values are taken, and what they are called; Any: columns of several types."""
+
+_POSITIVE: Final[_Rule] = (lambda values: (values > 0) & (values < np.inf), "finite values above zero")
+_FINITE: Final[_Rule] = (lambda values: (values >= 0) & (values < np.inf), "finite values not below zero")
+_SIDE: Final[_Rule] = (lambda values: np.abs(values) == 1, "+1 (buyer-initiated) and -1 (seller-initiated)")
+_BAR_RULES: Final = dict.fromkeys(("open", "high", "low", "close", "volume"), _POSITIVE) | {"turnover": _FINITE}
 
 _LAST_INSTANT: Final = 2**63 - 2
 
@@ -60,8 +69,10 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
     Raises
     ------
+    StoreRejectedError
+        A column holds nulls.
     StoreError
-        A column is missing, has another type, or holds nulls.
+        A column is missing or has another type.
     """
     columns = []
     for field in schema:
@@ -69,7 +80,11 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             raise StoreError(f"The table has no column {field.name!r}; it needs {', '.join(schema.names)}.")
         column = table.column(field.name)
         if column.null_count > 0:
-            raise StoreError(f"The column {field.name!r} holds {column.null_count} nulls; a store takes none.")
+            row = int(np.argmax(np.asarray(column.is_null())))
+            raise StoreRejectedError(
+                f"The column {field.name!r} holds {column.null_count} nulls, the first in row {row}; "
+                "a store takes none."
+            )
         columns.append(_cast(column, field))
     return pa.Table.from_arrays(columns, schema=schema)
 
@@ -85,6 +100,23 @@ def _cast(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> pa.ChunkedArray
         return column.cast(field.type)
     except pa.ArrowInvalid as error:
         raise StoreError(f"The column {field.name!r} is {column.type} and cannot be {field.type}.") from error
+
+
+def accepted(trades: pa.Table) -> pa.Table:
+    """Return trades as ``STORED``, with only values that a store takes.
+
+    Raises
+    ------
+    StoreRejectedError
+        A price or amount is not finite and positive, or a side neither +1 nor -1; names the first such trade.
+    StoreError
+        As ``conform``.
+    """
+    table = conform(trades, STORED)
+    for name in ("price", "amount"):
+        _check_values(table, name, _POSITIVE)
+    _check_values(table, "side", _SIDE)
+    return table
 
 
 def by_symbol(table: pa.Table) -> Counter[str]:
@@ -138,11 +170,15 @@ def check_bars(resolution: Resolution, day: dt.date, bars: pa.Table) -> pa.Table
 
     Raises
     ------
+    StoreRejectedError
+        A price or volume is not finite and positive, or a turnover not finite; names the first such bar.
     StoreError
         The resolution is not stored, a bar lies outside the day, or a (symbol, ts) repeats.
     """
     check_stored(resolution)
     table = in_order(conform(bars, BARS))
+    for name, rule in _BAR_RULES.items():
+        _check_values(table, name, rule)
     _check_rows(_Position(day), table)
     return table
 
@@ -151,6 +187,21 @@ def check_stored(resolution: Resolution) -> None:
     """Raise StoreError where bars of that resolution are derived at read time and never stored."""
     if not resolution.stored:
         raise StoreError(f"Bars of {resolution.name} are derived at read time and never stored.")
+
+
+def _check_values(table: pa.Table, name: str, rule: _Rule) -> None:
+    """Raise StoreRejectedError for the first value of a column that breaks a rule."""
+    passed, wanted = rule
+    column = table.column(name)
+    good = passed(np.asarray(column.to_numpy()))
+    if bool(good.all()):
+        return
+    row = int(np.argmin(good))
+    symbol, instant = table.column("symbol")[row].as_py(), format_instant(Nanos(int(nanos(table.column("ts"))[row])))
+    raise StoreRejectedError(
+        f"The {name} of {symbol!r} at {instant} is {column[row].as_py()}, a store takes only {wanted}; nothing of its "
+        "batch was stored."
+    )
 
 
 class Feed:
@@ -189,7 +240,7 @@ class Feed:
     def __iter__(self) -> Iterator[pa.Table]:
         try:
             for batch in self._batches:
-                table = conform(pa.Table.from_batches([batch]), STORED)
+                table = accepted(pa.Table.from_batches([batch]))
                 self.counts.update(_check_rows(self._position, table))
                 yield table
                 self._observer(

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, STORED_RESOLUTIONS, resolution_of
-from ohlcv_assets.errors import StoreError, UserError
+from ohlcv_assets.errors import StoreError, StoreRejectedError, UserError
 from ohlcv_assets.stores.base import BarStore, TradeStore
 from ohlcv_assets.stores.tables import COVERAGE
 from ohlcv_assets.units import HOUR, Nanos, day_bounds, day_start
@@ -76,6 +76,20 @@ def test_bars_are_sorted_on_the_way_in(bar_store: BarStore) -> None:
     assert plain(bar_store.read(HOURS, *ALL_TIME)) == plain(bars)
     with pytest.raises(StoreError, match="without repetition"):
         bar_store.write(HOURS, FIRST, pa.concat_tables([bars, bars.slice(0, 1)]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("open", 0.0), ("low", -1.0), ("close", float("nan")), ("volume", 0.0), ("turnover", 1e999)]
+)
+def test_values_no_store_takes_are_refused(bar_store: BarStore, column: str, value: float) -> None:
+    """Prices and volumes that are not finite and positive, and turnovers that are not finite, are named."""
+    bars = made_bars(HOURS, FIRST, ("A",))
+    values = bars.column(column).to_pylist()
+    values[3] = value
+    bad = bars.set_column(bars.column_names.index(column), BARS.field(column), pa.array(values, pa.float64()))
+    with pytest.raises(StoreRejectedError, match=f"The {column} of 'A' at 2024-01-31T03:00:00Z is {value}, a store"):
+        bar_store.write(HOURS, FIRST, bad)
+    assert bar_store.read(HOURS, *ALL_TIME).num_rows == 0
 
 
 def test_derived_resolutions_are_not_stored(bar_store: BarStore) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
 
-from ohlcv_assets.errors import StoreError, StoreMismatchError
+from ohlcv_assets.errors import StoreError, StoreMismatchError, StoreRejectedError
 from ohlcv_assets.market.schema import CONTENT, STORED
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.stores.base import BarStore, DayContent, DayRecord, TradeStore
@@ -29,7 +30,25 @@ from ohlcv_assets_tests.stores.made import (
 pytestmark = pytest.mark.integration
 
 START = day_start(FIRST)
-AWKWARD = ("", " ", "'; DROP TABLE days; --", '"quoted"', "a\\b%_", "Ünïcødé 🚀", "line\nbreak", "?", "$1")
+AWKWARD = (
+    "",
+    " ",
+    "'; DROP TABLE days; --",
+    '"quoted"',
+    "a\\b%_",
+    "Ünïcødé 🚀",
+    "line\nbreak",
+    "?",
+    "$1",
+    "ends in \\",
+    "a,symbol=b price=1,side=1i 1\ntrades,symbol=c",
+    "cr\rtab\tnul\x00",
+    "%0A%FF%",
+    "%FF",
+    "#!~#price",
+    '${x}") |> drop(columns: ["_time"])',
+    "NULL",
+)
 
 
 @pytest.fixture
@@ -184,6 +203,39 @@ def test_trades_out_of_order_are_refused(
     with pytest.raises(StoreError, match=complaint):
         trade_store.replace_day(promise(FIRST, trades), batches(trades, size))
     assert FIRST not in trade_store.day_records() or trade_store.day_records()[FIRST].state == "dirty"
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, -1.0, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("column", ["price", "amount"])
+def test_values_no_store_takes_are_refused(trade_store: TradeStore, column: str, value: float) -> None:
+    """Prices and amounts that are not finite and positive are named with symbol and instant, and not stored."""
+    good = stored([("A", START, 1.0, 1.0, 1), ("B", START + 1, 1.0, 1.0, 1)])
+    bad = good.set_column(good.column_names.index(column), STORED.field(column), pa.array([1.0, value]))
+    complaint = f"The {column} of 'B' at 2024-01-31T00:00:00.000000001Z is {value}, a store takes only finite"
+    with pytest.raises(StoreRejectedError, match=re.escape(complaint)):
+        trade_store.replace_day(promise(FIRST, bad), batches(bad))
+    assert FIRST not in trade_store.day_records() or trade_store.day_records()[FIRST].state == "dirty"
+    with pytest.raises(StoreRejectedError, match=re.escape(complaint)):
+        trade_store.append(bad)
+    assert held(trade_store) == []
+
+
+@pytest.mark.parametrize("side", [0, 2, -2, 127, -128])
+def test_sides_no_store_takes_are_refused(trade_store: TradeStore, side: int) -> None:
+    """A side other than +1 and -1 is named with symbol and instant."""
+    bad = stored([("A", START, 1.0, 1.0, 1), ("A", START + 1, 1.0, 1.0, side)])
+    with pytest.raises(StoreRejectedError, match=rf"The side of 'A' at .*01Z is {side}, a store takes only \+1"):
+        trade_store.append(bad)
+
+
+@pytest.mark.parametrize(
+    "value", [5e-324, 1.7976931348623157e308, 2.2250738585072014e-308, 0.1 + 0.2, 9007199254740992.0]
+)
+def test_extreme_values_come_back_bit_exact(trade_store: TradeStore, value: float) -> None:
+    """Subnormal, largest and many-digit doubles are stored as they are."""
+    trades = stored([("A", START, value, value, -1)])
+    trade_store.replace_day(promise(FIRST, trades), batches(trades))
+    assert held(trade_store) == rows_of(trades)
 
 
 def test_any_symbol_is_safe(trade_store: TradeStore) -> None:

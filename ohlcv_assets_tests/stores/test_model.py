@@ -23,9 +23,9 @@ pytestmark = pytest.mark.integration
 Change = tuple[Literal["replace", "append", "delete"], int, list[Row]]
 Model = dict[Key, Row]
 
-SYMBOLS = st.sampled_from(["A", "B'", "ä", ""])
+SYMBOLS = st.sampled_from(["A", "B'", "ä", "", "a\\", "x,y =#"])
 OFFSETS = st.sampled_from([0, 1, 17, DAY // 2, DAY - 1])
-PRICES = st.floats(allow_nan=False, allow_infinity=False)
+PRICES = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
 
 
 @st.composite

@@ -23,7 +23,7 @@ from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, DayState, LoadReport
 from ohlcv_assets.stores.duckdb import sql
 from ohlcv_assets.stores.duckdb.broker import Broker, Session
-from ohlcv_assets.stores.tables import Feed, clamp, conform, in_order, latest, nanos, table_of, without_zone
+from ohlcv_assets.stores.tables import Feed, accepted, clamp, conform, in_order, latest, nanos, table_of, without_zone
 from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start, days_between
 
 PAGE_ROWS: Final = 500_000
@@ -75,7 +75,7 @@ class DuckDBTradeStore:
 
     def append(self, trades: pa.Table) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
-        fresh = latest(conform(trades, schema.STORED))
+        fresh = latest(accepted(trades))
         if fresh.num_rows == 0:
             return 0
         days = _days_of(fresh)
