@@ -14,13 +14,14 @@ from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ohlcv_assets.bars.resolutions import BARS
 from ohlcv_assets.errors import StoreRejectedError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.influxdb import kernels
-from ohlcv_assets.stores.influxdb.kernels import NO_DECIMAL, Rows, Texts
+from ohlcv_assets.stores.influxdb.kernels import Rows, Texts
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, TRADES_MEASUREMENT
 from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS, MOST_TAG_BYTES, escaped_tag
 from ohlcv_assets.stores.tables import conform, nanos
@@ -46,23 +47,6 @@ class Lines:
 
     body: bytes = field(repr=False)
     rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a table's rows become lines: measurement, and the fields in order with what they are."""
-
-    measurement: str
-    schema: pa.Schema
-
-    def fields(self) -> list[tuple[str, bool]]:
-        """Names of the fields and whether each is a float."""
-        return [(column.name, pa.types.is_floating(column.type)) for column in self.schema if column.name not in _KEYS]
-
-
-_KEYS: Final = ("symbol", "ts")
-_TRADES: Final = _Shape(TRADES_MEASUREMENT, STORED)
-_BARS: Final = _Shape(BARS_MEASUREMENT, BARS)
 
 
 def trade_lines(tables: Iterable[pa.Table], size: int) -> Iterator[Lines]:
@@ -100,12 +84,14 @@ def warm_up() -> None:
 
 def _bodies(shape: _Shape, tables: Iterable[pa.Table], size: int) -> Iterator[Lines]:
     out = np.empty(size * _ROOM + MOST_TAG_BYTES, np.uint8)
+    words = kernels.words_of(out)
+    scratch = _Scratch(len(shape.fields))
     at = held = 0
     for table in tables:
-        for rows in _blocks(shape, conform(table, shape.schema).combine_chunks()):
+        for rows in _blocks(shape, conform(table, shape.schema).combine_chunks(), scratch):
             done, count = 0, len(rows.ts)
             while done < count:
-                reached, at = kernels.write(rows, done, min(count, done + size - held), out, at)
+                reached, at = kernels.write(rows, done, min(count, done + size - held), out, words, at)
                 held += reached - done
                 done = reached
                 if held == size or done < count:
@@ -115,21 +101,43 @@ def _bodies(shape: _Shape, tables: Iterable[pa.Table], size: int) -> Iterator[Li
         yield Lines(out[:at].tobytes(), held)
 
 
-def _blocks(shape: _Shape, table: pa.Table) -> Iterator[Rows]:
+class _Scratch:
+    """Room for a block's digits, used again for each block: fresh memory costs more than the digits do."""
+
+    def __init__(self, fields: int) -> None:
+        self._fields = fields
+        self._numbers = np.empty(fields * _BLOCK_ROWS, np.int64)
+        self._decimals = np.empty(fields * _BLOCK_ROWS, np.int8)
+
+    def of(self, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Return room for that many rows, shape (fields, rows)."""
+        shape = self._fields, rows
+        used = self._fields * rows
+        return self._numbers[:used].reshape(shape), self._decimals[:used].reshape(shape)
+
+
+def _blocks(shape: _Shape, table: pa.Table, scratch: _Scratch) -> Iterator[Rows]:
     """Yield a table's rows, ready to be written, in pieces."""
     if table.num_rows == 0:
         return
-    ts = nanos(table.column("ts"))
+    ts = _fixed(nanos(table.column("ts")))
     _check_instants(ts)
     symbols = cast("pa.DictionaryArray[Any, Any]", table.column("symbol").chunk(0))  # Any: no simple spelling
-    codes = np.asarray(symbols.indices.to_numpy())
+    codes = _fixed(np.asarray(symbols.indices.to_numpy()))
     prefixes = _prefixes(shape, codes, cast("list[str]", symbols.dictionary.to_pylist()))
-    labels = _labels(shape)
-    columns = [(np.asarray(table.column(name).chunk(0).to_numpy()), is_float) for name, is_float in shape.fields()]
+    columns = [_fixed(np.asarray(table.column(name).chunk(0).to_numpy())) for name in shape.fields]
     for first in range(0, table.num_rows, _BLOCK_ROWS):
         piece = slice(first, first + _BLOCK_ROWS)
-        numbers, decimals, texts = _decimals([(column[piece], is_float) for column, is_float in columns])
-        yield Rows(codes[piece], ts[piece], numbers, decimals, prefixes, labels, texts)
+        numbers, decimals = scratch.of(len(ts[piece]))
+        texts = _digits([column[piece] for column in columns], numbers, decimals)
+        yield Rows(codes[piece], ts[piece], numbers, decimals, prefixes, shape.labels, texts)
+
+
+def _fixed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a contiguous array that cannot be written: kernels are compiled once for each kind of array."""
+    found = np.ascontiguousarray(array).view()
+    found.flags.writeable = False
+    return found
 
 
 def _check_instants(ts: NDArray[np.int64]) -> None:
@@ -142,57 +150,60 @@ def _check_instants(ts: NDArray[np.int64]) -> None:
         )
 
 
-def _decimals(
-    columns: list[tuple[NDArray[Any], bool]],
-) -> tuple[NDArray[np.int64], NDArray[np.int8], Texts]:
-    """Return columns as digits and numbers of decimals, and the texts of values that have no short decimal."""
-    count = len(columns[0][0])
-    numbers = np.empty((len(columns), count), np.int64)
-    decimals = np.zeros((len(columns), count), np.int8)
-    plain: list[NDArray[np.float64]] = []
-    found = 0
-    for column, (values, is_float) in enumerate(columns):
-        if not is_float:
-            numbers[column] = values
-        elif kernels.scale(values, numbers[column], decimals[column]) > 0:
-            rows = np.flatnonzero(decimals[column] == NO_DECIMAL)
-            numbers[column, rows] = np.arange(found, found + len(rows))
-            plain.append(values[rows])
-            found += len(rows)
-    return numbers, decimals, _shortest(plain)
+def _digits(columns: list[NDArray[Any]], numbers: NDArray[np.int64], decimals: NDArray[np.int8]) -> Texts:
+    """Fill in the digits of columns; return the texts of values that have no short decimal, as Arrow writes them."""
+    found: list[pa.Array[Any]] = []  # Any: the type parameter varies
+    count = 0
+    for values, digits, places in zip(columns, numbers, decimals, strict=True):
+        if values.dtype == np.float64:
+            if kernels.scale(values, digits, places) == 0:
+                continue
+        else:
+            digits[:] = values
+            places[:] = 0
+            if not _is_long(digits):
+                continue
+            places[(digits >= kernels.LIMIT) | (digits <= -kernels.LIMIT)] = kernels.OWN_TEXT
+        rows = np.flatnonzero(places == kernels.OWN_TEXT)
+        digits[rows] = np.arange(count, count + len(rows))
+        count += len(rows)
+        found.append(pa.array(values[rows]).cast(pa.string()))
+    return _texts(cast("pa.StringArray", pa.concat_arrays(found))) if found else _NO_TEXTS
 
 
-def _shortest(values: list[NDArray[np.float64]]) -> Texts:
-    """Return the shortest text of each value that reads back as the same double, as Arrow writes it."""
-    if not values:
-        return _NO_TEXTS
-    texts = pa.array(np.concatenate(values)).cast(pa.string())
-    _, bounds, data = texts.buffers()
-    return Texts(np.frombuffer(data, np.uint8), np.frombuffer(bounds, np.int32)[: len(texts) + 1].astype(np.int64))
+def _is_long(digits: NDArray[np.int64]) -> bool:
+    return bool(digits.max() >= kernels.LIMIT or digits.min() <= -kernels.LIMIT)
 
 
-def _texts(parts: list[bytes]) -> Texts:
-    bounds = np.zeros(len(parts) + 1, np.int64)
-    np.cumsum([len(part) for part in parts], out=bounds[1:])
-    return Texts(np.frombuffer(b"".join(parts), np.uint8), bounds)
-
-
-_NO_TEXTS: Final = _texts([])
+def _texts(texts: pa.StringArray | pa.BinaryArray) -> Texts:
+    """Return strings or bytes as kernels take them."""
+    bounds = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(pc.binary_length(texts).to_numpy(), out=bounds[1:])
+    data = texts.buffers()[2]
+    return Texts(kernels.words_of((b"" if data is None else data.to_pybytes()) + bytes(kernels.SPARE)), bounds)
 
 
 def _prefixes(shape: _Shape, codes: NDArray[np.int32], names: list[str]) -> Texts:
     """Return what a line begins with, by code; empty for symbols that no row has."""
     used = np.bincount(codes, minlength=len(names)) > 0
-    first = f" {shape.fields()[0][0]}=".encode()
-    head = f"{shape.measurement},symbol=".encode()
-    return _texts(
-        [head + escaped_tag(name) + first if is_used else b"" for name, is_used in zip(names, used, strict=True)]
-    )
+    head, first = f"{shape.measurement},symbol=".encode(), f" {shape.fields[0]}=".encode()
+    texts = [head + escaped_tag(name) + first if needed else b"" for name, needed in zip(names, used, strict=True)]
+    return _texts(pa.array(texts, pa.binary()))
 
 
-def _labels(shape: _Shape) -> Texts:
-    """Return what follows each field's value: the mark of integers, and the next field's name or a space."""
-    fields = shape.fields()
-    marks = ["" if is_float else "i" for _, is_float in fields]
-    nexts = [f",{name}=" for name, _ in fields[1:]] + [" "]
-    return _texts([f"{mark}{following}".encode() for mark, following in zip(marks, nexts, strict=True)])
+class _Shape:
+    """How rows become lines: measurement, columns, the fields' names in order, and what follows each value."""
+
+    def __init__(self, measurement: str, schema: pa.Schema) -> None:
+        columns = [column for column in schema if column.name not in {"symbol", "ts"}]
+        marks = ["" if pa.types.is_floating(column.type) else "i" for column in columns]
+        self.measurement = measurement
+        self.schema = schema
+        self.fields = [column.name for column in columns]
+        nexts = [*(f",{name}=" for name in self.fields[1:]), " "]
+        self.labels = _texts(pa.array([mark + following for mark, following in zip(marks, nexts, strict=True)]))
+
+
+_NO_TEXTS: Final = _texts(pa.array([], pa.string()))
+_TRADES: Final = _Shape(TRADES_MEASUREMENT, STORED)
+_BARS: Final = _Shape(BARS_MEASUREMENT, BARS)
