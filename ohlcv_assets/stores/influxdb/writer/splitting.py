@@ -18,7 +18,7 @@ def halves(body: bytes, rows: int) -> tuple[Part, Part]:
     rows
         How many; two or more.
     """
-    cut = body.find(b"\n", len(body) // 2) + 1
+    cut = body.find(b"\n", len(body) // 2 - 1) + 1
     if cut in {0, len(body)}:
         # The last line is longer than all others together.
         cut = body.rfind(b"\n", 0, len(body) - 1) + 1

@@ -17,6 +17,7 @@ BUSY = Reply(503, {"retry-after": "7"}, b'{"message":"busy"}')
 FULL = Reply(500, {}, b'{"message":"unexpected error writing points to database: cache-max-memory-size exceeded"}')
 LARGE = Reply(413, {}, b'{"message":"too large"}')
 DROPPED = Reply(422, {}, b'{"message":"partial write: field type conflict dropped=2"}')
+UNPARSABLE = Reply(400, {}, b'{"message":"unable to parse \'trades,symbol=A\': missing fields"}')
 REVOKED = Reply(401, {}, b'{"message":"unauthorized access"}')
 
 Outcome = Reply | Failure

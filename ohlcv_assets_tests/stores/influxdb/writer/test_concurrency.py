@@ -45,7 +45,8 @@ def test_requests_that_failed_together_halve_once() -> None:
 
 def feed(limit: Limit, latency: float, start: float) -> bool:
     """Let a window of requests take that long each; return whether the limit was halved."""
-    return any([limit.acknowledged(start + number, start + number + latency) for number in range(WINDOW)])
+    halved = [limit.acknowledged(start + number, start + number + latency) for number in range(WINDOW)]
+    return any(halved)
 
 
 def test_rising_latency_halves() -> None:

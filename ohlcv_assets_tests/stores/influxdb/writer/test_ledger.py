@@ -65,4 +65,7 @@ def test_halves_are_whole_lines(lines: list[bytes]) -> None:
 
 def test_a_last_line_need_not_be_ended() -> None:
     """A body without a final line break is cut between lines all the same."""
-    assert halves(b"a 1\nlong enough to hold the middle 2", 2) == ((b"a 1\n", 1), (b"long enough to hold the middle 2", 1))
+    assert halves(b"a 1\nlong enough to hold the middle 2", 2) == (
+        (b"a 1\n", 1),
+        (b"long enough to hold the middle 2", 1),
+    )
