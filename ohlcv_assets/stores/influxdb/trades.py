@@ -20,10 +20,9 @@ import numpy as np
 import pyarrow as pa
 
 from ohlcv_assets.errors import StoreMismatchError
-from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
-from ohlcv_assets.stores.influxdb import queries
+from ohlcv_assets.stores.influxdb import queries, scanning
 from ohlcv_assets.stores.influxdb.asking import Asker
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range
@@ -36,7 +35,7 @@ from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.writer import Writer
-from ohlcv_assets.stores.tables import Feed, conform, latest, nanos
+from ohlcv_assets.stores.tables import Feed, accepted, latest, nanos
 from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 
 _LEASE_CONNECTIONS: Final = 2
@@ -67,6 +66,7 @@ class InfluxTradeStore:
         self._layout = layout
         self._bucket = layout.trades.name
         self._plan = plan
+        self._writer = Writer(connection, plan, status=layout.status.name)
         self._asker = Asker(connection, query_timeout)
         self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
         self._leases = Leases(self._apart, self._bucket, Terms(patience=patience))
@@ -79,6 +79,7 @@ class InfluxTradeStore:
 
     def close(self) -> None:
         """Close all connections."""
+        self._writer.close()
         self._apart.close()
         self._connection.close()
 
@@ -110,21 +111,22 @@ class InfluxTradeStore:
 
     def append(self, trades: pa.Table) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
-        fresh = latest(conform(trades, STORED))
+        fresh = latest(accepted(trades))
         if fresh.num_rows == 0:
             return 0
         instants = nanos(fresh.column("ts"))
         self._retention.require(int(instants.min()))
         days = [day_of(Nanos(number * DAY)) for number in np.unique(instants // DAY).tolist()]
         with self._leases.days(days) as lease, lease.writing():
-            guarded = self._connection.guarded(lease.check)
-            self._records(guarded).forget(days)
-            Writer(guarded, self._plan).write(
+            self._records(self._connection.guarded(lease.check)).forget(days)
+            self._writer.write(
                 self._bucket,
                 trade_lines([fresh], self._plan.batch_lines),
                 doing=f"append trades of {days[0]}",
                 subject=days[0].isoformat(),
                 expected=fresh.num_rows,
+                stage="append",
+                guard=lease.check,
             )
         return fresh.num_rows
 
@@ -165,11 +167,11 @@ class InfluxTradeStore:
 
     def fetch(self, keys: pa.Table) -> pa.Table:
         """Return the trades at exactly these (symbol, ts)."""
-        return queries.fetch(self._asker, self._bucket, keys)
+        return scanning.fetch(self._asker, self._bucket, keys)
 
     def scan(self, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the trades with ``start <= ts < end``, sorted by (symbol, ts)."""
-        return queries.scan(self._asker, self._bucket, start, end, symbols)
+        return scanning.scan(self._asker, self._bucket, start, end, symbols)
 
     def _records(self, connection: Connection | None = None) -> Records:
         """Return the records, by way of a connection that a lease guards where they are to be changed."""
@@ -197,13 +199,14 @@ class InfluxTradeStore:
                 self._delete(guarded, day)
         with lease.writing():
             feed = Feed(day, batches, content.rows, nobody)
-            story = Writer(guarded, self._plan).write(
+            story = self._writer.write(
                 self._bucket,
                 trade_lines(feed, self._plan.batch_lines),
                 doing=f"write the trades of {day}",
                 subject=day.isoformat(),
                 expected=content.rows,
                 observer=observer,
+                guard=lease.check,
             )
             self._require(content, feed.counts)
             # Still as a writer: who deletes everything waits until the record is made.
