@@ -59,3 +59,13 @@ def everybody(*observers: Observer) -> Observer:
             observer(event)
 
     return tell
+
+
+def only(observer: Observer, *stages: str) -> Observer:
+    """Return an observer that tells another about some stages alone."""
+
+    def tell(event: Progress, /) -> None:
+        if event.stage in stages:
+            observer(event)
+
+    return tell

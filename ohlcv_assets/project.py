@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ohlcv_assets.lake.dataset import Dataset, FiledSource, imported_dataset, synthetic_dataset
 from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.market.universe import load_universe
+from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.settings import DEFAULT_DATASET, Settings
 from ohlcv_assets.sources.base import TradeSource
 from ohlcv_assets.stores.base import BarStore, TradeStore
@@ -55,6 +56,8 @@ class Project:
         held as short as a step, since it may keep other processes out.
     store_lock
         Keeps every other process out of the stores without opening them, be they damaged or not there.
+    observer
+        Told how far the steps of a run are.
     """
 
     settings: Settings
@@ -66,6 +69,7 @@ class Project:
     build_source: Callable[[], TradeSource]
     store_session: Callable[[], AbstractContextManager[object]] = nullcontext
     store_lock: Callable[[], AbstractContextManager[object]] = nullcontext
+    observer: Observer = nobody
 
     @cached_property
     def source(self) -> TradeSource:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ohlcv_assets.exporter import Exporter
 from ohlcv_assets.orchestration.assembly import build_definitions
 from ohlcv_assets.project import open_project
 from ohlcv_assets.settings import load_settings
@@ -24,6 +25,20 @@ def documented(title: str) -> set[str]:
     found = next(text for name, text in sections.items() if title in name)
     first_cells = (line.split("|")[1] for line in found.splitlines() if line.startswith("| `"))
     return {key for cell in first_cells for key in re.findall(r"`([^`]+)`", cell)}
+
+
+@pytest.mark.unit
+def test_every_metric_is_documented_as_it_is() -> None:
+    """Name, type and meaning of every metric stand in the page, and no metric that there is not."""
+    section = next(text for text in PAGE.split("\n## ") if text.startswith("Metrics of a backfill\n"))
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    shown = {name.strip("`"): (kind.split(" ")[0], meaning) for name, kind, meaning in rows}
+    families = Exporter().registry.collect()
+    there = {
+        f"{family.name}_total" if family.type == "counter" else family.name: (family.type, family.documentation)
+        for family in families
+    }
+    assert shown == there
 
 
 def test_every_recorded_key_is_documented_and_every_documented_key_is_recorded(copied: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ohlcv_assets.progress import Progress, everybody, nobody
+from ohlcv_assets.progress import Progress, everybody, nobody, only
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +23,15 @@ def test_everybody_in_order() -> None:
     everybody(lambda event: told.append(("first", event)), lambda event: told.append(("second", event)))(EVENT)
 
     assert told == [("first", EVENT), ("second", EVENT)]
+
+
+def test_only_some_stages_are_told() -> None:
+    """Whoever wants to hear of some stages is not told of others."""
+    told: list[Progress] = []
+    observer = only(told.append, "write", "load")
+    observer(EVENT)
+    observer(Progress("generate", "2024-03-15", 1, 1, "trades"))
+    assert told == [EVENT]
 
 
 def test_events_compare_by_value() -> None:

@@ -16,7 +16,7 @@ from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.orchestration.backfill import BackfillResult, backfill
 from ohlcv_assets.orchestration.home import HOME_VARIABLE
-from ohlcv_assets.progress import Observer, nobody
+from ohlcv_assets.progress import Observer, nobody, only
 from ohlcv_assets.project import open_project
 from ohlcv_assets.settings import Settings
 
@@ -57,7 +57,7 @@ def measure_backfill(
     project = open_project(settings)
     chosen: tuple[dt.date, ...] = project.dataset.days[:days]
     with _own_home(folder / "dagster_home"):
-        result = backfill(project, chosen, workers=workers, observer=observer)
+        result = backfill(project, chosen, workers=workers, observer=only(observer, "backfill"))
     if not result.succeeded:
         reasons = "; ".join(f"{day.day}: {day.error}" for day in result.of("failed")) or result.report_error
         raise OhlcvError(f"The backfill of the benchmark did not end well: {reasons}.")

@@ -7,7 +7,8 @@ What belongs here: reading the request, the live board, the summary. What does n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from ohlcv_assets.orchestration.backfill import BackfillResult
     from ohlcv_assets.orchestration.outcome import DayOutcome
+    from ohlcv_assets.progress import Observer
     from ohlcv_assets.project import Project
 
 _LISTED = 31
@@ -53,10 +55,16 @@ def backfill(
         bool, typer.Option("--force", help="Make every day anew; replaces damaged, foreign and stale files.")
     ] = False,
     high_memory: Annotated[bool, typer.Option("--high-memory", help="Keep whole days in memory for speed.")] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Show metrics to Prometheus on this port here (OHLCV_METRICS_PORT)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make and prove days: file, load, roll up, check; skips what is done, can be stopped and started again."""
-    project = request_of(ctx).project(workers=workers, high_memory=True if high_memory else None)
+    project = request_of(ctx).project(
+        workers=workers, high_memory=True if high_memory else None, metrics_port=metrics_port
+    )
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
     result = run(project, days, force=force)
     if as_json:
@@ -70,11 +78,27 @@ def backfill(
 
 
 def run(project: Project, days: Sequence[dt.date], *, force: bool = False) -> BackfillResult:
-    """Run a backfill under its board."""
+    """Run a backfill under its board, its metrics shown where a port is set."""
     from ohlcv_assets.orchestration.backfill import backfill as make
+    from ohlcv_assets.progress import everybody, only
 
-    with backfill_board(len(days)) as observer:
-        return make(project, days, force=force, observer=observer)
+    with backfill_board(len(days)) as board, _metrics(project.settings.metrics_port) as metrics:
+        return make(project, days, force=force, observer=everybody(only(board, "backfill"), metrics))
+
+
+@contextmanager
+def _metrics(port: int | None) -> Iterator[Observer]:
+    """Give an observer whose metrics are shown on a port; nobody where there is none."""
+    from ohlcv_assets.progress import nobody
+
+    if port is None:
+        yield nobody
+        return
+    from ohlcv_assets.exporter import exporting
+
+    with exporting(port) as (exporter, address):
+        remark(f"Metrics are shown at {address}.")
+        yield exporter
 
 
 def _document(project: Project, days: Sequence[dt.date], result: BackfillResult) -> dict[str, object]:

@@ -63,7 +63,7 @@ def _trades(project: Project) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: TradesConfig, project: ProjectResource
     ) -> dg.MaterializeResult[None]:
         with step(context) as day:
-            filed = file_day(project, day, force=config.force)
+            filed = file_day(project, day, force=config.force, observer=project.observer)
         return _result(project, TRADES, filed.file, md.of_file(filed))
 
     return trades
@@ -83,7 +83,7 @@ def _stored_trades(project: Project) -> dg.AssetsDefinition:
     )
     def stored_trades(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
         with step(context) as day:
-            loaded = load_day(project, day)
+            loaded = load_day(project, day, observer=project.observer)
         return _result(project, STORED_TRADES, loaded.file, md.of_load(loaded, project.trade_store.name))
 
     return stored_trades
@@ -116,7 +116,7 @@ def _bars(project: Project) -> dg.AssetsDefinition:
     def bars(context: dg.AssetExecutionContext, project: ProjectResource) -> Iterator[dg.MaterializeResult[None]]:
         chosen = [name for name in BARS if key_of(project.dataset, name) in context.selected_asset_keys]
         with step(context) as day:
-            rolled = roll_up_day(project, day, [BARS[name] for name in chosen])
+            rolled = roll_up_day(project, day, [BARS[name] for name in chosen], observer=project.observer)
         for name in chosen:
             recorded = md.of_bars(rolled, BARS[name].name, project.trade_store.name)
             yield _result(project, name, rolled.file, recorded)

@@ -11,12 +11,14 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+import dagster as dg
 
 from ohlcv_assets.orchestration.crew import Crew
 from ohlcv_assets.orchestration.done import done_days
@@ -26,6 +28,7 @@ from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.runs import Runner
 from ohlcv_assets.orchestration.worker import Assignment
 from ohlcv_assets.pipeline.disk import require_disk
+from ohlcv_assets.pipeline.retention import require_kept
 from ohlcv_assets.pipeline.status import status_of
 from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
@@ -128,8 +131,9 @@ def backfill(
     force
         Run every day, done or not, and replace files that are stale, damaged or foreign.
     observer
-        Told about every day as it ends, stage ``"backfill"``, unit ``"days"``, with trades, rate, failures and the
-        seconds left in the detail.
+        Told how the backfill stands whenever a day ends (stage ``"backfill"``, unit ``"days"``, with trades, rate,
+        failures and the seconds left in the detail), what became of the day (stage ``"day"``), and what the steps in
+        the workers tell, at most ten times a second each.
 
     Raises
     ------
@@ -138,29 +142,22 @@ def backfill(
     MachineError
         There is not enough room, or a folder cannot be written.
     StoreError
-        The store cannot be used.
+        The store cannot be used, or would not keep one of the days.
     """
-    start = time.perf_counter()
+    begun = time.perf_counter()
     for day in days:
         require_day(project, day)
-    name = uuid.uuid4().hex[:8]
-    outcomes: dict[dt.date, DayOutcome] = {}
+    name, size = uuid.uuid4().hex[:8], workers if workers is not None else project.settings.workers
     with history(project) as instance, _stop_requests() as stopping:
         repaired = fail_dead_runs(instance)
-        done = {} if force else done_days(project, instance, status_of(project, days))
-        for day, status in done.items():
-            outcomes[day] = DayOutcome(day, "skipped", trades=status.stored, file_bytes=status.file_bytes)
-        todo = [day for day in days if day not in done]
+        outcomes = {} if force else _done_before(project, instance, days)
+        todo = [day for day in days if day not in outcomes]
+        require_kept(project, todo)
         require_disk(project, todo)
-        size = workers if workers is not None else project.settings.workers
         watch = _Watch(observer, len(days), outcomes)
-        watch.tell()
         if todo:
-            _warm_up(project)
-            crew = Crew(Assignment(_shared(project.settings, size), home_of(project.settings), name, force), size)
-            for outcome in crew.outcomes(todo, stopping):
-                outcomes[outcome.day] = outcome
-                watch.tell()
+            assignment = Assignment(_shared(project.settings, size), home_of(project.settings), name, force)
+            _make(project, todo, Crew(assignment, size, observer), stopping, watch)
             fail_dead_runs(instance)
         interrupted = stopping() > 0
         report_error = "" if interrupted else Runner(project, instance, name).report()
@@ -170,10 +167,26 @@ def backfill(
         asked=len(days),
         repaired=repaired,
         workers=size,
-        seconds=time.perf_counter() - start,
+        seconds=time.perf_counter() - begun,
         interrupted=interrupted,
         report_error=report_error,
     )
+
+
+def _done_before(project: Project, instance: dg.DagsterInstance, days: Sequence[dt.date]) -> dict[dt.date, DayOutcome]:
+    """Return the days that need no run."""
+    done = done_days(project, instance, status_of(project, days))
+    return {
+        day: DayOutcome(day, "skipped", trades=status.stored, file_bytes=status.file_bytes)
+        for day, status in done.items()
+    }
+
+
+def _make(project: Project, days: Sequence[dt.date], crew: Crew, stopping: Callable[[], int], watch: _Watch) -> None:
+    """Let a crew make some days, watched."""
+    _warm_up(project)
+    for outcome in crew.outcomes(days, stopping):
+        watch.ended(outcome)
 
 
 def report_path(project: Project) -> Path:
@@ -182,7 +195,7 @@ def report_path(project: Project) -> Path:
 
 
 class _Watch:
-    """Tells an observer how a backfill stands."""
+    """Keeps what became of days and tells an observer how a backfill stands, now and whenever a day ends."""
 
     def __init__(self, observer: Observer, total: int, outcomes: dict[dt.date, DayOutcome]) -> None:
         self._observer = observer
@@ -190,9 +203,22 @@ class _Watch:
         self._outcomes = outcomes
         self._before = len(outcomes)
         self._start = time.perf_counter()
+        self._tell()
 
-    def tell(self) -> None:
-        """Tell how it stands now."""
+    def ended(self, day: DayOutcome) -> None:
+        """Keep what became of a day and tell it."""
+        self._outcomes[day.day] = day
+        figures: dict[str, float | int | str] = {
+            "state": day.state,
+            "trades": day.trades,
+            "seconds": day.seconds,
+            "checks_passed": day.checks_passed,
+            "checks_failed": day.checks_failed,
+        }
+        self._observer(Progress("day", day.day.isoformat(), 1, 1, "days", figures))
+        self._tell()
+
+    def _tell(self) -> None:
         done = len(self._outcomes)
         ended = [day for day in self._outcomes.values() if day.state != "skipped"]
         seconds = time.perf_counter() - self._start

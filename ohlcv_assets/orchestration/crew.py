@@ -17,6 +17,7 @@ from typing import Final
 
 from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.worker import Assignment, work
+from ohlcv_assets.progress import Observer, Progress, nobody
 
 _LOOK_EVERY: Final = 0.5
 """Seconds between two looks at whether to stop."""
@@ -39,11 +40,14 @@ class Crew:
         What all of them work on.
     size
         How many at once, at most one a day.
+    observer
+        Told what the workers tell.
     """
 
-    def __init__(self, assignment: Assignment, size: int) -> None:
+    def __init__(self, assignment: Assignment, size: int, observer: Observer = nobody) -> None:
         self._assignment = assignment
         self._size = size
+        self._observer = observer
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
 
@@ -84,12 +88,15 @@ class Crew:
         for connection in wait(list(busy), timeout=_LOOK_EVERY):
             worker, day = busy[connection]  # type: ignore[index]  # only connections were waited for
             try:
-                outcome: DayOutcome = worker.orders.recv()
+                said: DayOutcome | Progress = worker.orders.recv()
             except (EOFError, OSError):
-                outcome = self._lost(worker, day)
+                said = self._lost(worker, day)
                 worker = self._replace(worker)
+            if isinstance(said, Progress):
+                self._observer(said)
+                continue
             self._give(worker, waiting)
-            yield outcome
+            yield said
 
     def _give(self, worker: _Worker, waiting: deque[dt.date]) -> None:
         worker.day = waiting.popleft() if waiting else None

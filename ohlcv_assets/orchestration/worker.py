@@ -8,18 +8,23 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
 from ohlcv_assets.orchestration.outcome import DayOutcome
+from ohlcv_assets.progress import Observer, Progress
 from ohlcv_assets.settings import Settings
 
 ORPHANED: Final = 70
 """Exit code of a worker whose parent is gone."""
+
+TELL_EVERY: Final = 0.1
+"""Seconds between two events of the same stage that a worker passes on; the last one of a subject always is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def work(orders: Connection, lifeline: Connection, assignment: Assignment) -> No
     Parameters
     ----------
     orders
-        Gives days; takes a ``DayOutcome`` for each.
+        Gives days; takes any number of ``Progress`` and a ``DayOutcome`` for each.
     lifeline
         Nothing is ever sent through it: its end means that the parent is gone.
     assignment
@@ -58,10 +63,43 @@ def work(orders: Connection, lifeline: Connection, assignment: Assignment) -> No
     """
     _leave_terminal()
     threading.Thread(target=hold_on_to, args=(lifeline,), daemon=True).start()
-    run = _runner(assignment)
+    line = Line(orders)
+    run = _runner(assignment, line.tell)
     with suppress(EOFError):
         while True:
-            orders.send(_done(run, orders.recv()))
+            line.send(_done(run, orders.recv()))
+
+
+class Line:
+    """What a worker says to its parent, from any of its threads.
+
+    Parameters
+    ----------
+    orders
+        The way to the parent.
+    clock
+        Seconds.
+    """
+
+    def __init__(self, orders: Connection, clock: Callable[[], float] = time.monotonic) -> None:
+        self._orders, self._clock = orders, clock
+        self._lock = threading.Lock()
+        self._told: dict[str, float] = {}
+
+    def send(self, outcome: DayOutcome) -> None:
+        """Say what became of a day."""
+        with self._lock:
+            self._orders.send(outcome)
+
+    def tell(self, event: Progress, /) -> None:
+        """Pass an event on, as an observer, unless one of its stage was a moment ago."""
+        with self._lock:
+            now = self._clock()
+            if event.done != event.total and now - self._told.get(event.stage, -TELL_EVERY) < TELL_EVERY:
+                return
+            self._told[event.stage] = now
+            with suppress(OSError):  # the parent is gone, and this process ends in a moment
+                self._orders.send(event)
 
 
 def hold_on_to(lifeline: Connection, end: Callable[[int], object] = os._exit) -> None:
@@ -80,13 +118,13 @@ def _leave_terminal() -> None:
         return
 
 
-def _runner(assignment: Assignment) -> Callable[[dt.date], DayOutcome]:
+def _runner(assignment: Assignment, observer: Observer) -> Callable[[dt.date], DayOutcome]:
     # The parent needs none of this, and each takes a while to import.
     from ohlcv_assets.orchestration.runs import Runner  # noqa: PLC0415 -- see above
     from ohlcv_assets.orchestration.warm_storage import warm_instance  # noqa: PLC0415 -- see above
     from ohlcv_assets.project import open_project  # noqa: PLC0415 -- see above
 
-    project = open_project(assignment.settings)
+    project = replace(open_project(assignment.settings), observer=observer)
     project.source  # noqa: B018 -- planning takes a second, which is not the first day's
     runner = Runner(project, warm_instance(assignment.home), assignment.backfill)
     return lambda day: runner.day(day, force=assignment.force)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
+import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +22,8 @@ from ohlcv_assets.orchestration.backfill import BackfillResult
 from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.pipeline import status as pipeline_status
 from ohlcv_assets.pipeline.status import BarsThere, DayStatus
+from ohlcv_assets.progress import Observer, Progress
+from ohlcv_assets.project import Project
 from ohlcv_assets_tests.commands import Ohlcv, content_of
 
 WEEK = ("--from", "2024-01-02", "--to", "2024-01-08")
@@ -81,6 +86,28 @@ def outcomes(count: int, state: str, **more: object) -> list[DayOutcome]:
     """Return days in a state."""
     first = dt.date(2024, 1, 1)
     return [DayOutcome(first + dt.timedelta(days=n), state, **more) for n in range(count)]  # type: ignore[arg-type]  # tests
+
+
+@pytest.mark.integration
+def test_metrics_are_shown_while_it_runs(ohlcv: Ohlcv, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a port, what the backfill tells can be read as metrics, and the address is said."""
+    found: list[str] = []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def make(_project: Project, days: Sequence[dt.date], *, force: bool, observer: Observer) -> BackfillResult:
+        observer(Progress("load", str(days[0]), 5, 5, "trades", {"retries": 2}))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            found.append(page.read().decode())
+        assert not force
+        return result(*outcomes(1, "made"))
+
+    monkeypatch.setattr(orchestration, "backfill", make)
+    shown = ohlcv("backfill", "--metrics-port", str(port))
+    assert shown.code == 0, shown.err
+    assert f"Metrics are shown at http://127.0.0.1:{port}/metrics." in shown.err
+    assert "ohlcv_load_retries_total 2.0" in found[0]
 
 
 @pytest.mark.unit

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 
 from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.worker import Assignment
+from ohlcv_assets.progress import Progress
 
 
 def fake_work(orders: Connection, _lifeline: Connection, assignment: Assignment) -> None:
@@ -21,4 +22,6 @@ def fake_work(orders: Connection, _lifeline: Connection, assignment: Assignment)
                 os.kill(os.getpid(), signal.SIGKILL)
             if f"{day:%a}" == "Sat" and assignment.backfill == "slow":
                 time.sleep(60)
+            if assignment.backfill == "told":
+                orders.send(Progress("load", str(day), 1, 1, "trades"))
             orders.send(DayOutcome(day, "made", run_id=assignment.backfill))

@@ -104,9 +104,15 @@ def test_a_backfill_makes_proves_reports_and_does_nothing_twice(tmp_path: Path) 
     assert 0 < result.orchestration_share < 1
     assert result.orchestration_cpu_seconds > 0
     assert 0 < result.peak_memory < 1.5e9
-    assert [event.done for event in seen] == [0, 1, 2, 3]
-    assert seen[-1].detail["trades"] == 900
-    assert seen[-1].detail["seconds_left"] == 0
+    stood = [event for event in seen if event.stage == "backfill"]
+    assert [event.done for event in stood] == [0, 1, 2, 3]
+    assert stood[-1].detail["trades"] == 900
+    assert stood[-1].detail["seconds_left"] == 0
+    ended = [event for event in seen if event.stage == "day"]
+    assert {event.subject for event in ended} == {str(day) for day in DAYS}
+    assert {event.detail["state"] for event in ended} == {"made"}
+    loaded = [event for event in seen if event.stage == "load" and event.done == event.total]
+    assert sum(event.done for event in loaded) == 900
     assert report_path(project).is_file()
     assert contents(project) == undisturbed(tmp_path / "plain", DAYS, store="duckdb")
     again = backfill(project, DAYS)
@@ -191,7 +197,8 @@ def test_a_failed_day_stops_no_other(tmp_path: Path) -> None:
     assert [day.state for day in result.days] == ["failed", "made"]
     assert not result.succeeded
     assert str(path) in result.days[0].error
-    assert seen[1].detail["last_failure"] == f"{THURSDAY}: {result.days[0].error}"
+    stood = [event for event in seen if event.stage == "backfill"]
+    assert stood[1].detail["last_failure"] == f"{THURSDAY}: {result.days[0].error}"
     assert result.trades == result.days[1].trades
 
 

@@ -16,7 +16,8 @@ from ohlcv_assets.orchestration import crew as crews
 from ohlcv_assets.orchestration import worker as workers
 from ohlcv_assets.orchestration.crew import Crew
 from ohlcv_assets.orchestration.outcome import DayOutcome
-from ohlcv_assets.orchestration.worker import ORPHANED, Assignment, hold_on_to, work
+from ohlcv_assets.orchestration.worker import ORPHANED, Assignment, Line, hold_on_to, work
+from ohlcv_assets.progress import Progress
 from ohlcv_assets.project import Project
 from ohlcv_assets_tests.orchestration.fake_worker import fake_work
 from ohlcv_assets_tests.orchestration.made import DAYS, FRIDAY, SATURDAY, THURSDAY
@@ -40,7 +41,7 @@ def _orders(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             raise RuntimeError
         return DayOutcome(day, "made")
 
-    monkeypatch.setattr(workers, "_runner", lambda _assignment: run)
+    monkeypatch.setattr(workers, "_runner", lambda _assignment, _observer: run)
     monkeypatch.setattr(os, "setsid", lambda: None)
     monkeypatch.setattr(workers, "hold_on_to", lambda _lifeline: None)  # it would end the tests' process
 
@@ -67,6 +68,31 @@ def test_a_worker_does_one_day_after_another(orders: Callable[..., tuple[Connect
     assert [answer.state for answer in answers] == ["made", "failed", "failed"]
     assert answers[1].error == "The run could not be carried out: 'lost something'"
     assert answers[2].error == "The run could not be carried out: RuntimeError"
+
+
+def test_events_reach_the_parent_but_not_all_of_them() -> None:
+    """Of a stage one event in a while is passed on, the last of a subject always; a parent that is gone is no error."""
+    mine, theirs = Pipe()
+    times = iter([0.0, 0.05, 0.06, 0.07, 0.5, 0.6])
+    line = Line(theirs, lambda: next(times))
+    for done in (1, 2, 3, 4):
+        line.tell(Progress("load", "2024-01-05", done, 3, "trades"))
+    line.tell(Progress("load", "2024-01-06", 1, None, "trades"))
+    line.send(DayOutcome(FRIDAY, "made"))
+    seen = [mine.recv() for _ in range(4)]
+    assert [event.done for event in seen[:-1]] == [1, 3, 1]
+    assert seen[-1] == DayOutcome(FRIDAY, "made")
+    mine.close()
+    line.tell(Progress("load", "2024-01-06", 2, 2, "trades"))
+
+
+def test_a_crew_passes_on_what_its_workers_tell(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events of workers reach the observer and are no outcomes."""
+    monkeypatch.setattr(crews, "work", fake_work)
+    seen: list[Progress] = []
+    outcomes = list(Crew(assignment(project, "told"), 1, seen.append).outcomes([THURSDAY, SATURDAY], lambda: 0))
+    assert [one.day for one in outcomes] == [THURSDAY, SATURDAY]
+    assert [event.subject for event in seen] == [str(THURSDAY), str(SATURDAY)]
 
 
 def test_a_busy_worker_ends_with_its_parent() -> None:
