@@ -74,6 +74,9 @@ class Bucket:
             raise RefusedError(500, "internal error", "retention policy duration must be at least 1h0m0s")
         usual = WEEK if every == 0 or every >= 180 * 86_400 else 86_400 if every >= 2 * 86_400 else 3_600
         shard = int(rule.get("shardGroupDurationSeconds") or usual)
+        if 0 < every <= shard and "shardGroupDurationSeconds" in rule:
+            text = "retention policy duration must be greater than the shard duration"
+            raise RefusedError(500, "internal error", text)
         self.document["retentionRules"] = [
             {"type": "expire", "everySeconds": every, "shardGroupDurationSeconds": shard}
         ]

@@ -104,6 +104,10 @@ class FakeServer(FaultyServer):
         raise not_found("path not found")
 
     def _orgs(self, request: Request, token: Document, identity: str) -> Answer:
+        if request.method == "POST":
+            self._require(token, "write", "orgs")
+            self.held.name = _document(request)["name"]
+            return _json(self.held.document, 201)
         self._require_org(request)
         if identity:
             return _json(self.held.document)
@@ -155,16 +159,19 @@ class FakeServer(FaultyServer):
         document = _document(request)
         if "retentionRules" in document:
             bucket.set_rules(document["retentionRules"])
+        if "description" in document:
+            bucket.document["description"] = document["description"]
         return _json(bucket.document)
 
     def _authorizations(self, request: Request, token: Document, identity: str) -> Answer:
         if identity and identity not in self.held.tokens:
             raise not_found("authorization not found")
+        if request.method == "GET" and not identity:
+            seen = self.held.tokens.values() if self.held.may(token, "read", "authorizations") else ()
+            return _json({"authorizations": [self.held.shown(found) for found in seen]})
         if request.method == "GET":
             self._require(token, "read", "authorizations")
-            if identity:
-                return _json(self.held.shown(self.held.tokens[identity]))
-            return _json({"authorizations": [self.held.shown(found) for found in self.held.tokens.values()]})
+            return _json(self.held.shown(self.held.tokens[identity]))
         self._require(token, "write", "authorizations")
         if request.method == "DELETE":
             del self.held.tokens[identity]
