@@ -1,0 +1,256 @@
+"""Bars in InfluxDB.
+
+What belongs here: the bar protocol, one bucket a stored resolution. What does not: how lines are sent (``writer``), how
+points are asked for (``scanning``), how processes keep out of each other's way (``leases``).
+
+Writing a day overwrites the bars of equal keys. Bars that were stored and are not among the new ones would stay, so
+where there are such, the day is deleted first; that needs everybody else's writing to stop and is done only then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, cast
+
+import polars as pl
+import pyarrow as pa
+
+from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
+from ohlcv_assets.errors import StoreMismatchError
+from ohlcv_assets.stores.influxdb.asking import Asker
+from ohlcv_assets.stores.influxdb.connection import Connection
+from ohlcv_assets.stores.influxdb.deleting import delete_range
+from ohlcv_assets.stores.influxdb.holders import Terms
+from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, Layout
+from ohlcv_assets.stores.influxdb.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.lines import bar_lines
+from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS
+from ohlcv_assets.stores.influxdb.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
+from ohlcv_assets.stores.influxdb.points import BARS_SHAPE, KEPT, field_counts, flux_points, stored_symbols
+from ohlcv_assets.stores.influxdb.reading import symbols_of_texts
+from ohlcv_assets.stores.influxdb.scanning import PAGE_ROWS, pages, points_of
+from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.writer import Writer
+from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, in_order
+from ohlcv_assets.units import Nanos, day_bounds
+
+_LEASE_CONNECTIONS: Final = 2
+
+
+class InfluxBarStore:
+    """Bars in buckets of an InfluxDB server.
+
+    Parameters
+    ----------
+    connection
+        The way to the server.
+    layout
+        The buckets.
+    plan
+        How bars are sent.
+    query_timeout
+        Seconds until a query is split into smaller ones.
+    patience
+        Seconds to wait for a day that somebody else holds.
+    """
+
+    def __init__(
+        self, connection: Connection, layout: Layout, plan: LoadPlan, *, query_timeout: float, patience: float
+    ) -> None:
+        self._connection = connection
+        self._layout = layout
+        self._plan = plan
+        self._writer = Writer(connection, plan, status=layout.status.name)
+        self._asker = Asker(connection, query_timeout)
+        self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
+        # No bucket of ours has a dot in its name, so nobody else's leases begin like these.
+        self._leases = Leases(self._apart, f"{layout.trades.name}.bars", Terms(patience=patience))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._writer.close()
+        self._apart.close()
+        self._connection.close()
+
+    def write(self, resolution: Resolution, day: dt.date, bars: pa.Table) -> int:
+        """Make the store hold exactly these bars on that day."""
+        return self.write_many(day, {resolution.name: bars})
+
+    def write_many(self, day: dt.date, bars: Mapping[str, pa.Table]) -> int:
+        """Write several resolutions of one day.
+
+        All are looked at before any is written. Whoever is interrupted leaves some of them written, each bar whole;
+        writing again makes it right. Bars that are stored already are not sent again.
+
+        Raises
+        ------
+        StoreError
+            A resolution is not stored, a bar lies outside the day or repeats: nothing was written.
+        StoreBusyError
+            Somebody else held the day for longer than our patience.
+        StoreRejectedError, StoreAccessError, StoreUnavailableError
+            The server took not all of it, or did not answer until the deadline.
+        """
+        checked = {name: check_bars(resolution_of(name), day, table) for name, table in bars.items()}
+        with self._leases.days([day] if checked else []) as lease:
+            for name, table in checked.items():
+                self._write(lease, resolution_of(name), day, table)
+        return sum(table.num_rows for table in checked.values())
+
+    def read(self, resolution: Resolution, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> pa.Table:
+        """Return the stored bars with ``start <= ts < end``, sorted by (symbol, ts).
+
+        Raises
+        ------
+        StoreMismatchError
+            A stored point is no whole bar.
+        """
+        check_stored(resolution)
+        part = whole_part(start, end)
+        if part is None or (symbols is not None and len(symbols) == 0):
+            return BARS.empty_table()
+        bucket = self._bucket(resolution)
+        wanted = None if symbols is None else sorted(set(symbols))
+        if wanted is not None and len(wanted) * _most_bars(resolution, part) <= PAGE_ROWS:
+            # So few that there is no need to count them first.
+            tables = [points_of(self._asker, BARS_SHAPE, bucket, part, wanted, name="bars")]
+        else:
+            tables = list(pages(self._asker, BARS_SHAPE, bucket, part, wanted, name="bars"))
+        return in_order(pa.concat_tables([BARS.empty_table(), *tables]).unify_dictionaries())
+
+    def coverage(self, resolution: Resolution) -> pa.Table:
+        """Return bars and trades by day and symbol, counted by the server."""
+        check_stored(resolution)
+        bucket = self._bucket(resolution)
+
+        def ask(part: Part) -> pa.Table:
+            return self._asker.flux(_coverage(bucket, part), "coverage")
+
+        everything = Part(FIRST_NS, END_NS)
+        tables = list(in_parts(everything, ask, self._symbols(bucket)))
+        return _by_day(pa.concat_tables(tables))
+
+    def delete_day(self, resolution: Resolution, day: dt.date) -> int:
+        """Delete a day's bars."""
+        check_stored(resolution)
+        if self._count(resolution, day) == 0:
+            return 0
+        with self._leases.day(day) as lease, lease.deleting():
+            held = self._count(resolution, day)
+            self._delete(lease, resolution, day)
+        return held
+
+    def clear(self) -> None:
+        """Delete all bars of the dataset; everybody else waits meanwhile."""
+        with self._leases.days([]) as lease, lease.deleting():
+            for bucket in self._layout.bars.values():
+                self._delete_range(lease, bucket.name, MIN_NS, MAX_NS, "all bars")
+
+    def _write(self, lease: DayLease, resolution: Resolution, day: dt.date, bars: pa.Table) -> None:
+        """Make one resolution hold exactly these bars."""
+        if not self._make_room(lease, resolution, day, bars):
+            return
+        with lease.writing():
+            self._writer.write(
+                self._bucket(resolution),
+                bar_lines(bars, self._plan.batch_lines),
+                doing=f"write the {resolution.name} bars of {day}",
+                subject=day.isoformat(),
+                expected=bars.num_rows,
+                unit="bars",
+                stage="bars",
+                guard=lease.check,
+            )
+
+    def _make_room(self, lease: DayLease, resolution: Resolution, day: dt.date, bars: pa.Table) -> bool:
+        """Delete the day where it holds points that writing would not overwrite; return whether writing is needed."""
+        try:
+            stored = self.read(resolution, *day_bounds(day))
+        except StoreMismatchError:
+            stored = None
+        if stored is not None and _same(stored, bars):
+            return False
+        if stored is None or _strays(stored, bars):
+            with lease.deleting():
+                self._delete(lease, resolution, day)
+        return bars.num_rows > 0
+
+    def _delete(self, lease: DayLease, resolution: Resolution, day: dt.date) -> None:
+        """Delete a day's bars and prove that none is left."""
+        what = f"the {resolution.name} bars of {day}"
+        self._delete_range(lease, self._bucket(resolution), *day_bounds(day), what)
+        left = self._count(resolution, day)
+        if left > 0:
+            raise StoreMismatchError(
+                f"{left} of {what} were still in InfluxDB at {self._connection.address.url} after all of them were "
+                "deleted: run the same again."
+            )
+
+    def _delete_range(self, lease: DayLease, bucket: str, start: int, end: int, what: str) -> None:
+        delete_range(
+            self._connection.guarded(lease.check),
+            bucket,
+            BARS_MEASUREMENT,
+            start,
+            end,
+            doing=f"delete {what}",
+            patience=self._plan.deadline,
+        )
+
+    def _count(self, resolution: Resolution, day: dt.date) -> int:
+        """Count the points of a day's bars, whole ones or not."""
+        part = whole_part(*day_bounds(day))
+        if part is None:
+            return 0
+        found = field_counts(self._asker, BARS_SHAPE, self._bucket(resolution), part, name="bar_counts")
+        return sum(max(fields.values()) for fields in found.values())
+
+    def _bucket(self, resolution: Resolution) -> str:
+        return self._layout.bars[resolution.name].name
+
+    def _symbols(self, bucket: str) -> Callable[[Part], list[str]]:
+        return lambda part: stored_symbols(self._asker, BARS_SHAPE, bucket, part)
+
+
+def _most_bars(resolution: Resolution, part: Part) -> int:
+    """Return how many bars a symbol has at most in a part."""
+    return -(-(part.end - part.start) // cast("int", resolution.duration))
+
+
+def _coverage(bucket: str, part: Part) -> str:
+    """Return Flux for bars and trades by day."""
+    return "\n".join(
+        f"{flux_points(BARS_SHAPE, bucket, part, 'trades')}\n"
+        f'|> aggregateWindow(every: 1d, fn: {function}, createEmpty: false, timeSrc: "_start"){KEPT}\n'
+        f'|> yield(name: "{name}")'
+        for name, function in (("bars", "count"), ("trades", "sum"))
+    )
+
+
+def _by_day(found: pa.Table) -> pa.Table:
+    """Turn one row a figure into one row a day and symbol."""
+    symbols = pl.Series("symbol", symbols_of_texts(found["symbol"]).cast(pa.string()).to_pylist(), pl.String)
+    long = cast("pl.DataFrame", pl.from_arrow(found.select(["result", "_time", "_value"]))).with_columns(symbols)
+    days = long.with_columns(day=pl.col("_time").dt.date(), value=pl.col("_value").cast(pl.Int64))
+    # A day that was asked about in parts comes in several rows.
+    wide = days.pivot(
+        on="result", on_columns=["bars", "trades"], index=["day", "symbol"], values="value", aggregate_function="sum"
+    )
+    return wide.select(COVERAGE.names).sort("day", "symbol").to_arrow().cast(COVERAGE)
+
+
+def _keys(bars: pa.Table) -> pl.DataFrame:
+    frame = cast("pl.DataFrame", pl.from_arrow(bars.select(["symbol", "ts"])))
+    return frame.with_columns(pl.col("symbol").cast(pl.String))
+
+
+def _strays(stored: pa.Table, bars: pa.Table) -> bool:
+    """Return whether a stored bar has a key that none of the new ones has."""
+    return not _keys(stored).join(_keys(bars), on=["symbol", "ts"], how="anti").is_empty()
+
+
+def _same(stored: pa.Table, bars: pa.Table) -> bool:
+    """Return whether two sorted tables hold the same bars to the last bit."""
+    fields = BARS.names[2:]
+    return _keys(stored).equals(_keys(bars)) and bool(stored.select(fields).equals(bars.select(fields)))
