@@ -77,11 +77,6 @@ class Administration:
         self._connection = connection
         self._call = connection.call
 
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        return self._connection.address.url
-
     def is_fresh(self) -> bool:
         """Tell whether the server waits for its first set-up."""
         reply = self._call("GET", "/api/v2/setup", doing="say whether it is set up")
