@@ -205,15 +205,15 @@ class Sender:
         body = f"{CANARY_MEASUREMENT} alive=1i {day}\n".encode()
         failure = self._send(self._target.canary_bucket, body, gzipped=False)
         now = parts.clock.now()
-        # Any verdict shows a server at work; if it is a bad one the next batch will hear the same.
-        passed = failure is None or failure.kind not in {"transient", "overload"}
-        parts.breaker.probed(now, parts.clock.draw(), passed=passed)
-        if passed:
+        if failure is None or failure.kind not in {"transient", "overload"}:
+            # Any verdict shows a server at work; if it is a bad one the next batch will hear the same.
+            parts.breaker.probed(now, parts.clock.draw(), passed=True)
             self._log.info("InfluxDB takes a canary: going on", doing=self._target.doing)
-        elif failure is not None:
-            remaining = self._remaining(failure, started, now)
-            if failure.retry_after is not None:
-                parts.breaker.hold(now + min(failure.retry_after, remaining))
+            return
+        parts.breaker.probed(now, parts.clock.draw(), passed=False)
+        remaining = self._remaining(failure, started, now)
+        if failure.retry_after is not None:
+            parts.breaker.hold(now + min(failure.retry_after, remaining))
 
     def _send(self, bucket: str, body: bytes, *, gzipped: bool) -> Failure | None:
         """Make one request; return what went wrong."""
