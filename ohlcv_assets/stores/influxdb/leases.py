@@ -297,9 +297,9 @@ class DayLease:
             if self._over:
                 return
             self._wake.clear()
-            pause = every if self._renew() else min(every, OVERDUE_PAUSE)
+            pause = every if self.renew() else min(every, OVERDUE_PAUSE)
 
-    def _renew(self) -> bool:
+    def renew(self) -> bool:
         """Renew everything once; return False where that is worth another try soon."""
         with self._lock:
             try:

@@ -41,6 +41,10 @@ from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 _LEASE_CONNECTIONS: Final = 2
 """One for whoever takes leases and one for whoever renews them; those of a load may all be busy."""
 
+_DELETE_PAUSES: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
+"""Seconds before a delete and its repetitions: points that the server is just moving from memory to a file when it
+deletes have been seen to stay."""
+
 
 class InfluxTradeStore:
     """Trades in a bucket of an InfluxDB server.
@@ -149,6 +153,10 @@ class InfluxTradeStore:
             records.forget(records.all())
             self._delete_range(guarded, MIN_NS, MAX_NS, "all trades")
 
+    def first_kept_day(self) -> dt.date | None:
+        """Return the first day that the bucket keeps whole as of now; None where it keeps all for ever."""
+        return self._retention.first_kept_day()
+
     def day_records(self) -> Mapping[dt.date, DayRecord]:
         """Return the record of every day that has one."""
         return self._records().all()
@@ -215,12 +223,15 @@ class InfluxTradeStore:
 
     def _delete(self, connection: Connection, day: dt.date) -> None:
         """Delete a day's trades and prove that none is left."""
-        self._delete_range(connection, *day_bounds(day), f"the trades of {day}")
-        left = Counter(self.counts(day)).total()
-        if left > 0:
-            raise StoreMismatchError(
-                f"{left} trades of {day} were still in {self.name} after all of them were deleted: run the same again."
-            )
+        for pause in _DELETE_PAUSES:
+            time.sleep(pause)
+            self._delete_range(connection, *day_bounds(day), f"the trades of {day}")
+            left = Counter(self.counts(day)).total()
+            if left == 0:
+                return
+        raise StoreMismatchError(
+            f"{left} trades of {day} were still in {self.name} after all of them were deleted: run the same again."
+        )
 
     def _delete_range(self, connection: Connection, start: int, end: int, what: str) -> None:
         delete_range(
