@@ -11,14 +11,16 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Final, TypeVar, cast
 from urllib.parse import urlencode
 
 import pyarrow as pa
 import urllib3
 
-from ohlcv_assets.errors import StoreQueryError
-from ohlcv_assets.stores.influxdb.connection import FIRST_PAUSE, LONGEST_PAUSE, Connection
+from ohlcv_assets.errors import StoreError, StoreQueryError
+from ohlcv_assets.stores.influxdb.connection import FIRST_PAUSE, HELPED_BY_REPEATING, LONGEST_PAUSE, Connection
 from ohlcv_assets.stores.influxdb.failures import (
     Failure,
     Reply,
@@ -33,7 +35,7 @@ Answer = TypeVar("Answer")
 
 _TIMED_OUT: Final = frozenset({408, 499, 504})
 _TOO_MUCH: Final = re.compile(r"max-select-\w+ limit|memory (allocation )?limit", re.IGNORECASE)
-_NOT_THERE: Final = re.compile(r"database not found|retention policy not found|not authorized|insufficient permissions")
+_NOT_THERE: Final = re.compile(r"database not found|retention policy not|unauthorized|insufficient permissions")
 
 
 class QueryTimeout(StoreQueryError):  # noqa: N818 -- a name that says what happened; callers ask in smaller parts
@@ -107,17 +109,18 @@ class Asker:
             outcome = self._attempt(send, read)
             if not isinstance(outcome, Failure):
                 return outcome
-            server = self._connection.address.url
-            if _is_time_out(outcome):
-                raise QueryTimeout(str(query_error(str(outcome), name, server)))
-            if outcome.kind == "access" or (outcome.kind == "transient" and time.monotonic() >= until):
-                raise error_of(outcome, f"answer the query {name!r}", server)
-            if outcome.kind not in {"transient", "overload"}:
-                raise query_error(str(outcome), name, server)
-            if time.monotonic() >= until:
-                raise QueryTimeout(str(query_error(str(outcome), name, server)))
+            if outcome.kind not in HELPED_BY_REPEATING or _is_time_out(outcome) or time.monotonic() >= until:
+                raise self._error(outcome, name)
             self._sleep(self._random.uniform(0, pause) if outcome.retry_after is None else outcome.retry_after)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _error(self, failure: Failure, name: str) -> StoreError:
+        """Return what to raise where repeating does not help, or did not in time."""
+        server = self._connection.address.url
+        if failure.kind == "access" or (failure.kind == "transient" and failure.status != HTTPStatus.OK):
+            return error_of(failure, f"answer the query {name!r}", server)
+        error = query_error(str(failure), name, server)
+        return QueryTimeout(str(error)) if failure.kind == "overload" or _is_time_out(failure) else error
 
     def _attempt(self, send: Callable[[], Reply], read: Callable[[bytes], Answer]) -> Answer | Failure:
         try:
@@ -159,16 +162,17 @@ class Asker:
                 reply = self._send_influxql(bucket, statement, "application/json")
             except (urllib3.exceptions.HTTPError, OSError):
                 return None
-            found = _json_error(reply.body)
+            found = _json_error(reply)
             if found is not None:
                 return found
         return None
 
 
-def _json_error(body: bytes) -> str | None:
+def _json_error(reply: Reply) -> str | None:
     """Return the error in a reply of JSON documents, one a line."""
-    for line in body.splitlines():
-        for result in cast("list[Mapping[str, object]]", json.loads(line).get("results") or []):
+    for line in reply.body.splitlines():
+        results = cast("list[Mapping[str, object]]", replace(reply, body=line).document().get("results") or [])
+        for result in results:
             if "error" in result:
                 return str(result["error"])
     return None
@@ -178,7 +182,8 @@ def _failure_inside(message: str) -> Failure:
     """Sort an error that came with a status of 200."""
     if _NOT_THERE.search(message):
         return Failure("access", 404, message)
-    return failure_of_reply(Reply(500, {}, json.dumps({"message": message}).encode()))
+    sorted_ = failure_of_reply(Reply(500, {}, json.dumps({"message": message}).encode()))
+    return replace(sorted_, status=200)
 
 
 def _is_time_out(failure: Failure) -> bool:
