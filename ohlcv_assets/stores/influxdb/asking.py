@@ -111,7 +111,8 @@ class Asker:
                 return outcome
             if outcome.kind not in HELPED_BY_REPEATING or _is_time_out(outcome) or time.monotonic() >= until:
                 raise self._error(outcome, name)
-            self._sleep(self._random.uniform(0, pause) if outcome.retry_after is None else outcome.retry_after)
+            asked = outcome.retry_after
+            self._sleep(self._random.uniform(0, pause) if asked is None else min(asked, self._timeout))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _error(self, failure: Failure, name: str) -> StoreError:

@@ -20,7 +20,7 @@ from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.stores.influxdb.asking import Asker
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.deleting import delete_range
+from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.holders import Terms
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leases import DayLease, Leases
@@ -178,14 +178,12 @@ class InfluxBarStore:
 
     def _delete(self, lease: DayLease, resolution: Resolution, day: dt.date) -> None:
         """Delete a day's bars and prove that none is left."""
-        what = f"the {resolution.name} bars of {day}"
-        self._delete_range(lease, self._bucket(resolution), *day_bounds(day), what)
-        left = self._count(resolution, day)
-        if left > 0:
-            raise StoreMismatchError(
-                f"{left} of {what} were still in InfluxDB at {self._connection.address.url} after all of them were "
-                "deleted: run the same again."
-            )
+        bucket, what = self._bucket(resolution), f"the {resolution.name} bars of {day}"
+        until_gone(
+            lambda: self._delete_range(lease, bucket, *day_bounds(day), what),
+            lambda: self._count(resolution, day),
+            f"{what} in InfluxDB at {self._connection.address.url}",
+        )
 
     def _delete_range(self, lease: DayLease, bucket: str, start: int, end: int, what: str) -> None:
         delete_range(

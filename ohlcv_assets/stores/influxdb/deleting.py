@@ -1,7 +1,7 @@
 """Deleting points of a range of time.
 
-What belongs here: the one request that deletes. What does not: the lease that must be held meanwhile (``leases``),
-proving that nothing is left.
+What belongs here: the one request that deletes, and repeating it until nothing is left. What does not: the lease that
+must be held meanwhile (``leases``), counting what is left.
 
 The stop of a delete is inclusive to the nanosecond, unlike that of a query: a day ends at its last nanosecond, and that
 needs all nine digits.
@@ -9,8 +9,45 @@ needs all nine digits.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS, flux_time
+
+DELETE_PAUSES: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
+"""Seconds before a delete and its repetitions: points that the server is just moving from memory to a file when it
+deletes have been seen to stay."""
+
+
+def until_gone(
+    delete: Callable[[], None], left: Callable[[], int], what: str, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Delete until nothing is left.
+
+    Parameters
+    ----------
+    delete
+        Asks the server to delete.
+    left
+        Counts what is left.
+    what
+        What is deleted and where, to follow "of" in an error.
+
+    Raises
+    ------
+    StoreMismatchError
+        Something is still left after several times.
+    """
+    for pause in DELETE_PAUSES:
+        sleep(pause)
+        delete()
+        still = left()
+        if still == 0:
+            return
+    raise StoreMismatchError(f"{still} of {what} were still there after all of them were deleted: run the same again.")
 
 
 def delete_range(
