@@ -38,6 +38,8 @@ class Figure:
         the peer); empty text and None where there is none.
     method
         How it was measured.
+    spread
+        The least and the largest value where the figure is the median of several; None where it is not.
     """
 
     case: str
@@ -48,6 +50,7 @@ class Figure:
     peer: str
     ratio: float | None
     method: str
+    spread: tuple[float, float] | None = None
 
     @property
     def higher_is_better(self) -> bool:

@@ -88,6 +88,11 @@ class Bench:
         return self.scratch.connection
 
     @property
+    def version(self) -> str:
+        """What the server calls itself."""
+        return self.connection.call("GET", "/ping", doing="answer").headers.get("x-influxdb-version", "2.x")
+
+    @property
     def address(self) -> Address:
         """Of the server."""
         return self.scratch.connection.address
@@ -145,8 +150,9 @@ def measure_influx(
         with _own_runs(bench) as runs:
             costs = interleaved({**runs, **inches}, repeats, observer)
         method = (
-            f"{bench.day.rows:,} trades of {bench.day.symbols} symbols, {bench.plan.connections} connections, an empty "
-            "bucket each time"
+            f"InfluxDB {bench.version}, {bench.day.rows:,} trades of {bench.day.symbols} symbols, into an empty bucket "
+            f"each time, {bench.plan.batch_lines:,} lines a request, {bench.plan.connections} connections, median of "
+            f"{repeats} interleaved rounds"
         )
         absent = "" if inches else (NO_TOKENS if has_inch() else GET_INCH)
         figures += load_figures(costs, method, absent)

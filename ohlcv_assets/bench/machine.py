@@ -13,7 +13,18 @@ from pathlib import Path
 
 import psutil
 
-PACKAGES = ("ohlcv-assets", "dagster", "duckdb", "numba", "numpy", "pandas", "polars", "pyarrow")
+PACKAGES = (
+    "ohlcv-assets",
+    "dagster",
+    "duckdb",
+    "influxdb-client",
+    "numba",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "urllib3",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ What belongs here: choosing cases and laying figures out as rows or Markdown. Wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -48,16 +48,23 @@ def run_cases(
 
 
 def amount(figure: Figure) -> str:
-    """Return a figure's value with its unit, in three or four digits a person can take in."""
-    if figure.value >= MILLION:
-        return f"{figure.value / MILLION:,.1f} million {figure.unit}"
-    value = f"{figure.value:,.0f}" if figure.value >= THOUSAND else f"{figure.value:,.3g}"
-    return f"{value} {figure.unit}"
+    """Return a figure's value with its unit, in three or four digits a person can take in, and its spread."""
+    text = f"{_number(figure.value)} {figure.unit}"
+    if figure.spread is None:
+        return text
+    low, high = figure.spread
+    return f"{text} ({_number(low)} to {_number(high)})"
+
+
+def _number(value: float) -> str:
+    if value >= MILLION:
+        return f"{value / MILLION:,.1f} million"
+    return f"{value:,.0f}" if value >= THOUSAND else f"{value:,.3g}"
 
 
 def row(figure: Figure) -> Mapping[str, str]:
     """Return one figure as the cells of a table."""
-    target = "" if figure.target is None else amount(Figure(**{**asdict(figure), "value": figure.target}))
+    target = "" if figure.target is None else amount(replace(figure, value=figure.target, spread=None))
     bound = "at least " if figure.higher_is_better else "at most "
     return {
         "case": figure.case,

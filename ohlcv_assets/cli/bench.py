@@ -6,7 +6,8 @@ What belongs here: reading requests and showing figures. What does not: measurin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import compact, mark, remark, show, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
 from ohlcv_assets.cli.watch import watching
-from ohlcv_assets.errors import DatasetError
+from ohlcv_assets.errors import DatasetError, UserError
 from ohlcv_assets.lake.machine import machine_errors
 from ohlcv_assets.progress import Observer
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ohlcv_assets.bench.figures import Change, Figure
+    from ohlcv_assets.bench.influx_sweep import Sweep
     from ohlcv_assets.bench.machine import Machine
     from ohlcv_assets.bench.strategies import StrategyRow
 
@@ -97,6 +99,54 @@ def year(
     )
 
 
+@app.command()
+def influx(
+    ctx: typer.Context,
+    *,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Find the batch size, connections and compression to keep instead.")
+    ] = False,
+    trades: Annotated[
+        int | None, typer.Option(min=1000, metavar="N", help="Trades to load each time; an ordinary day if absent.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
+    minutes: Annotated[float, typer.Option(min=0, help="Time for --sweep, about.")] = 5.0,
+    save: Save = None,
+    compare: Compare = None,
+    as_markdown: AsMarkdown = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure loading into InfluxDB and its checks, beside inch and influxdb-client, in buckets that are removed."""
+    settings = request_of(ctx).settings()
+    if not sweep:
+        from ohlcv_assets.bench.influx import measure_influx
+
+        _measure(
+            ctx,
+            Form(save, compare, as_markdown, as_json),
+            lambda folder, observer: measure_influx(
+                settings, folder, trades=trades, repeats=repeats, observer=observer
+            ),
+        )
+        return
+    if save is not None or compare is not None or as_markdown:
+        raise UserError("--sweep keeps and compares nothing; leave --save, --compare and --markdown away.")
+    from ohlcv_assets.bench.influx_sweep import sweep_influx
+
+    with _workplace(settings.data_dir) as (folder, observer):
+        found = sweep_influx(settings, folder, trades=trades, budget=60 * minutes, observer=observer)
+    _show_sweep(found, as_json=as_json)
+
+
+@contextmanager
+def _workplace(data_dir: Path) -> Iterator[tuple[Path, Observer]]:
+    """Give a folder that is removed at the end, and somebody who shows progress."""
+    with machine_errors("measure", data_dir):
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=data_dir) as folder, watching() as observer:
+            yield Path(folder), observer
+
+
 def _measure(ctx: typer.Context, form: Form, measure: Callable[[Path, Observer], list[Figure]]) -> None:
     from ohlcv_assets.bench import figures as kept
     from ohlcv_assets.bench.machine import this_machine
@@ -106,10 +156,8 @@ def _measure(ctx: typer.Context, form: Form, measure: Callable[[Path, Observer],
     before = [] if form.compare is None else kept.load(results, form.compare)
     if form.save is not None:
         kept.results_file(results, form.save)
-    with machine_errors("measure", data_dir):
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=data_dir) as folder, watching() as observer:
-            figures = measure(Path(folder), observer)
+    with _workplace(data_dir) as (folder, observer):
+        figures = measure(folder, observer)
     machine = this_machine()
     if form.save is not None:
         remark(f"Kept in {kept.save(results, form.save, figures, asdict(machine))}.")
@@ -157,6 +205,32 @@ def _show_changes(changes: Sequence[Change], name: str) -> None:
         cells = (f"{change.before:,.4g}", f"{change.now:,.4g}", f"{change.change:+.0%}", worse)
         made.add_row(f"{change.case}: {change.name} ({change.unit})", *cells)
     show(made)
+
+
+def _show_sweep(sweep: Sweep, *, as_json: bool) -> None:
+    from ohlcv_assets.bench.machine import this_machine
+
+    machine = this_machine()
+    if as_json:
+        rows = [{**asdict(row), "rate": row.rate} for row in sweep.rows]
+        document = {"rows": rows, "within_noise": sweep.within_noise, "settings": sweep.lines()}
+        show_json({"machine": asdict(machine), "in_force": asdict(sweep.in_force), **document})
+        return
+    figures = ("lines", "connections", "memory", "trades/s", "from", "to", "client s/million", "server s/million")
+    made = table(None, ("", "compression", *figures), right=figures)
+    for row in sweep.rows:
+        plan, rates = row.plan, row.rounds or row.rates
+        made.add_row(
+            "in force" if plan == sweep.in_force else "",
+            plan.compression,
+            f"{plan.batch_lines:,}",
+            str(plan.connections),
+            f"{plan.memory // 1_000_000} MB",
+            *(f"{rate:,.0f}" for rate in (row.rate, min(rates), max(rates))),
+            f"{row.client_per_million:.2f}",
+            "" if row.server_per_million is None else f"{row.server_per_million:.2f}",
+        )
+    show(made, sweep.verdict(), *sweep.lines(), machine.line())
 
 
 @app.command()
