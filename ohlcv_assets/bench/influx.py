@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,8 @@ from ohlcv_assets.bench.influx_peers import (
 )
 from ohlcv_assets.bench.influx_scratch import Scratch
 from ohlcv_assets.errors import SettingsError, StoreAccessError
+from ohlcv_assets.influx_parts import influx_address
+from ohlcv_assets.influx_stores import influx_plan
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.settings import Settings
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
@@ -171,7 +173,7 @@ def opened(settings: Settings, folder: Path, *, trades: int | None, repeats: int
             yield Bench(
                 scratch,
                 day,
-                plan_of(settings),
+                replace(influx_plan(settings), rows_per_second=None),
                 ServerUsage(server_process(connection.address.url)),
                 settings.influx_query_timeout,
                 settings.store_patience,
@@ -190,25 +192,7 @@ def connect(settings: Settings) -> Connection:
     if settings.influx_url is None or token is None:
         missing = "OHLCV_INFLUX_URL" if settings.influx_url is None else "OHLCV_INFLUX_OPERATOR_TOKEN"
         raise SettingsError(f"The benchmark needs an InfluxDB server and a token that may make buckets: set {missing}.")
-    address = Address(settings.influx_url, settings.influx_org, token, settings.influx_timeout, settings.influx_ca_file)
-    return Connection(address, settings.influx_connections)
-
-
-def plan_of(settings: Settings) -> LoadPlan:
-    """Return how our own writers load, without a throttle."""
-    return LoadPlan(
-        batch_lines=settings.influx_batch_lines,
-        connections=settings.influx_connections,
-        compression=settings.influx_compression,
-        memory=_bytes(settings.influx_memory),
-        timeout=settings.influx_timeout,
-        deadline=settings.influx_deadline,
-    )
-
-
-def _bytes(text: str) -> int:
-    """Return a size such as ``128MB`` in bytes."""
-    return int(text[:-2]) * {"MB": 10**6, "GB": 10**9}[text[-2:]]
+    return Connection(replace(influx_address(settings), token=token), settings.influx_connections)
 
 
 def interleaved(runs: Mapping[str, Run], repeats: int, observer: Observer = nobody) -> dict[str, list[Cost]]:

@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import SecretStr
 
 from ohlcv_assets.errors import OhlcvError
-from ohlcv_assets.stores.influxdb.connection import Address
+from ohlcv_assets.stores.influxdb.connection import Address, tls_context
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT
 
 _LIBRARY: Final[Any] = influxdb_client  # Any: what it exports has no types
@@ -187,7 +187,8 @@ def run_client_frame(address: Address, bucket: str, frame: pd.DataFrame) -> int:
         failed.append(type(error).__name__)
 
     token = "" if address.token is None else address.token.get_secret_value()
-    with _LIBRARY.InfluxDBClient(address.url, token, org=address.org, timeout=int(1000 * address.timeout)) as client:
+    timeout, tls = int(1000 * address.timeout), tls_context(address)
+    with _LIBRARY.InfluxDBClient(address.url, token, org=address.org, timeout=timeout, ssl_context=tls) as client:
         options = _LIBRARY.WriteOptions(batch_size=CLIENT_LINES)
         with client.write_api(write_options=options, error_callback=on_error) as writer:
             writer.write(
@@ -238,10 +239,13 @@ def run_bare(address: Address, bucket: str, bodies: Sequence[tuple[bytes, int]],
 
 def _drain(address: Address, bucket: str, waiting: queue.SimpleQueue[bytes], failed: list[str]) -> None:
     parts = urlsplit(address.url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     path = f"{parts.path}/api/v2/write?{urlencode({'org': address.org, 'bucket': bucket, 'precision': 'ns'})}"
     token = "" if address.token is None else address.token.get_secret_value()
-    connection = kind(parts.netloc, timeout=address.timeout)
+    connection = (
+        http.client.HTTPConnection(parts.netloc, timeout=address.timeout)
+        if parts.scheme == "http"
+        else http.client.HTTPSConnection(parts.netloc, timeout=address.timeout, context=tls_context(address))
+    )
     try:
         while not failed:
             connection.request("POST", path, waiting.get_nowait(), {"Authorization": f"Token {token}"})
