@@ -6,6 +6,7 @@ What belongs here: that model. What does not: what participants do, and what mus
 from __future__ import annotations
 
 import email.utils
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -147,22 +148,27 @@ class Turns:
     ----------
     model
         Whose time passes when everybody waits for a later instant.
-    order
-        Numbers that choose among those who may go on, taken round and round.
+    seed
+        Of the order in which those who may go on do.
     """
 
-    def __init__(self, model: Model, order: Sequence[int]) -> None:
+    def __init__(self, model: Model, seed: int) -> None:
         self.model = model
-        self._order = order
-        self._taken = 0
+        self._random = random.Random(seed)  # noqa: S311 -- an order, no secret
         self._waiting: dict[int, tuple[float, threading.Event]] = {}
         self._changed = threading.Condition()
         self._running: set[int] = set()
-        self._doomed: Mapping[int, int] = {}
+        self._kills: Mapping[int, int] = {}
+        self._stops: Mapping[int, tuple[int, float]] = {}
         self._steps: Counter[int] = Counter()
         model.wait = self.wait
 
-    def run(self, participants: Sequence[Callable[[], None]], kills: Mapping[int, int]) -> list[BaseException | None]:
+    def run(
+        self,
+        participants: Sequence[Callable[[], None]],
+        kills: Mapping[int, int],
+        stops: Mapping[int, tuple[int, float]],
+    ) -> list[BaseException | None]:
         """Run all participants to their end and return what each of them raised.
 
         Parameters
@@ -171,9 +177,11 @@ class Turns:
             What each of them does.
         kills
             After how many steps a participant's process is killed, by its number.
+        stops
+            At which step a participant's process is stopped and for how many seconds, by its number.
         """
         ends: list[BaseException | None] = [None] * len(participants)
-        self._doomed = kills
+        self._kills, self._stops = kills, stops
         self._running = set(range(len(participants)))
         threads = [threading.Thread(target=self._one, args=(me, act, ends)) for me, act in enumerate(participants)]
         for thread in threads:
@@ -189,8 +197,11 @@ class Turns:
         if me is None:
             return
         self._steps[me] += 1
-        if self._steps[me] > self._doomed.get(me, 10**9):
+        if self._steps[me] > self._kills.get(me, 10**9):
             raise KilledError
+        step, seconds = self._stops.get(me, (0, 0.0))
+        if self._steps[me] == step:
+            until += seconds
         turn = threading.Event()
         with self._changed:
             self._waiting[me] = until, turn
@@ -216,8 +227,7 @@ class Turns:
                     return
                 self.model.now = max(self.model.now, min(until for until, _ in self._waiting.values()))
                 ready = sorted(me for me, (until, _) in self._waiting.items() if until <= self.model.now)
-                chosen = ready[self._order[self._taken % len(self._order)] % len(ready)]
-                self._taken += 1
+                chosen = self._random.choice(ready)
                 _, turn = self._waiting.pop(chosen)
                 turn.set()
 
