@@ -17,7 +17,7 @@ RUN pip install --quiet --no-deps --no-build-isolation .
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 1000 --create-home ohlcv && mkdir /data && chown ohlcv:ohlcv /data
 COPY --from=build /opt/ohlcv /opt/ohlcv
-COPY docker/workspace.yaml /opt/ohlcv/workspace.yaml
+COPY deploy/workspace.yaml /opt/ohlcv/workspace.yaml
 # Compiled kernels are kept where the user may write.
 ENV PATH=/opt/ohlcv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

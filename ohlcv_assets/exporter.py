@@ -27,7 +27,7 @@ from ohlcv_assets.progress import Progress
 LOOPBACK: Final = "127.0.0.1"
 
 COUNTERS: Final[Mapping[str, tuple[str, str]]] = {
-    "rows": ("ohlcv_load_rows", "Trades and bars that the store took."),
+    "rows": ("ohlcv_load_rows", "Trades that the store took."),
     "bytes": ("ohlcv_load_bytes", "Bytes of line protocol that the store acknowledged, uncompressed."),
     "network_bytes": ("ohlcv_load_network_bytes", "Bytes of request bodies as sent, repetitions included."),
     "batches": ("ohlcv_load_batches", "Batches that the store acknowledged."),

@@ -26,6 +26,7 @@ from pydantic import SecretStr
 
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.layout import Layout, layout_of
+from ohlcv_assets_tests.secrets_guard import keep_secret
 
 ORG: Final = "ohlcv-poc"
 IMAGE: Final = "influxdb:2.9.1"
@@ -138,10 +139,10 @@ def wait_for(url: str, process: subprocess.Popen[bytes] | None = None, patience:
 
 def set_up_first(url: str, org: str = ORG) -> str:
     """Do the initial set-up of a fresh server with made-up secrets and return its operator token."""
-    token = secrets.token_urlsafe(32)
+    token = keep_secret(secrets.token_urlsafe(32))
     document = {
         "username": "tests",
-        "password": secrets.token_urlsafe(16),
+        "password": keep_secret(secrets.token_urlsafe(16)),
         "org": org,
         "bucket": "first",
         "token": token,
@@ -199,6 +200,7 @@ def given() -> Iterator[Server]:
     if not token:
         raise NoServerError("OHLCV_TEST_INFLUX_URL needs OHLCV_TEST_INFLUX_TOKEN, a token that may do everything")
     version = wait_for(url, patience=5)
+    keep_secret(token)
     yield Server(url, os.environ.get("OHLCV_TEST_INFLUX_ORG", ORG), token, version, "given")
 
 
@@ -264,13 +266,16 @@ def find_server() -> Iterator[Server]:
         raise NoServerError(f"OHLCV_TEST_INFLUX_URL is not set, influxd is not on PATH, {error}") from error
 
 
+def layout_named(prefix: str, retention: int = 0) -> Layout:
+    """Return buckets whose names all begin so, none of them shared; seconds."""
+    status = f"{prefix}status"
+    shards = {"shard": 7 * 86_400, "bar_shard": 30 * 86_400}
+    return layout_of(prefix, "trades", retention=retention, bar_retention=0, status=status, **shards)
+
+
 def made_layout(server: Server, retention: int = 0) -> Layout:
     """Make fresh buckets with names of their own and return them."""
-    name = f"t{uuid.uuid4().hex[:12]}_"
-    week = 7 * 86_400
-    layout = layout_of(
-        name, "trades", retention=retention, shard=week, bar_retention=0, bar_shard=30 * 86_400, status=f"{name}status"
-    )
+    layout = layout_named(f"t{uuid.uuid4().hex[:12]}_", retention)
     connection = server.connect()
     for bucket in layout.buckets:
         make_bucket(connection, bucket.name, bucket.retention, bucket.shard)
@@ -317,4 +322,4 @@ def make_token(server: Server, permissions: Sequence[Mapping[str, object]]) -> t
     document = {"orgID": connection.org_id(), "permissions": list(permissions)}
     made = connection.call("POST", "/api/v2/authorizations", doing="make a token", document=document).document()
     connection.close()
-    return str(made["id"]), str(made["token"])
+    return str(made["id"]), keep_secret(str(made["token"]))
