@@ -26,6 +26,11 @@ def seconds_of(span: str) -> int:
     return 0 if span == "0" else int(span[:-1]) * _HOURS[span[-1]] * 3600
 
 
+def bytes_of(size: str) -> int:
+    """Return a size such as ``128MB`` in bytes."""
+    return int(size[:-2]) * {"MB": 1_000_000, "GB": 1_000_000_000}[size[-2:]]
+
+
 class InfluxSettings(BaseSettings):
     """What concerns InfluxDB."""
 

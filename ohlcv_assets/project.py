@@ -86,6 +86,8 @@ def open_project(settings: Settings) -> Project:
         There is no dataset of that name, or one that cannot be used so.
     UniverseError
         The universe file has a mistake.
+    SettingsError
+        InfluxDB is in force and there is no address or no token.
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
@@ -145,6 +147,11 @@ Stores = tuple[TradeStore, BarStore, Held, Held]
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store_in_force == "memory":
         return MemoryTradeStore(), MemoryBarStore(), nullcontext, nullcontext
+    if settings.store_in_force == "influxdb":
+        # Whoever uses the embedded store needs none of it, and it takes a while to import.
+        from ohlcv_assets.influx_stores import influx_stores  # noqa: PLC0415 -- see above
+
+        return *influx_stores(settings), nullcontext, nullcontext
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,

@@ -14,7 +14,7 @@ from ohlcv_assets.project import open_project
 from ohlcv_assets.settings import PREFIX, load_settings
 from ohlcv_assets_tests.commands import TINY, Ohlcv, Outcome
 
-pytest_plugins = ["ohlcv_assets_tests.server_fixtures"]
+pytest_plugins = ["ohlcv_assets_tests.server_fixtures", "ohlcv_assets_tests.secrets_guard"]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,15 +23,27 @@ if TYPE_CHECKING:
     from ohlcv_assets.pipeline.verify import Proof
 
 
-def verify(ctx: typer.Context, *, start: From = None, end: To = None, as_json: AsJson = False) -> None:
+def verify(
+    ctx: typer.Context,
+    *,
+    start: From = None,
+    end: To = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=0, help="Trades read back by key and compared (OHLCV_SAMPLE_SIZE).")
+    ] = None,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Read every stored trade back and compare it; takes long.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check files, stored trades and bars of some days, all against each other; exits 1 if anything differs."""
     from ohlcv_assets.pipeline.verify import verify_range
 
-    project = request_of(ctx).project()
+    project = request_of(ctx).project(sample_size=sample)
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
     project.trade_store.day_records()  # a store that cannot be used is no failed check
     with watching() as observer:
-        results = list(verify_range(project, days, observer=observer))
+        results = list(verify_range(project, days, exhaustive=exhaustive, observer=observer))
     passed = all(proof.verdict.passed for _, proofs in results for proof in proofs)
     if as_json:
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "passed": passed}

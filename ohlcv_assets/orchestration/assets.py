@@ -147,7 +147,7 @@ def _dataset_report(project: Project) -> dg.AssetsDefinition:
                 "trades_filed": report.trades_filed,
                 "trades_stored": report.trades_stored,
                 "bytes_of_files": report.file_bytes,
-                "bytes_of_store": report.store_bytes,
+                **({} if report.store_bytes is None else {"bytes_of_store": report.store_bytes}),
                 "markdown": dg.MetadataValue.path(str(report.markdown)),
                 "html": dg.MetadataValue.url(report.html.as_uri()),
                 "summary": dg.MetadataValue.md(report.summary),

@@ -65,9 +65,16 @@ def of_load(loaded: LoadedDay, store: str) -> Metadata:
         "store": store,
         "file": dg.MetadataValue.path(str(loaded.file.path.absolute())),
         "content_hash": loaded.file.content_hash,
-        **report.detail,
+        **of_story(report.detail),
         **of_usage(loaded.usage, report.rows, "trades"),
     }
+
+
+def of_story(detail: Mapping[str, float | int | str]) -> Metadata:
+    """Return what a store tells of a load: its figures, without those that the step has of its own."""
+    renamed = {"seconds": "write_seconds", "cpu_seconds": "write_cpu_seconds", "bytes": "line_bytes"}
+    kept = {renamed.get(name, name): value for name, value in detail.items() if name not in {"rows", "peak_memory"}}
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in kept.items()}
 
 
 def of_bars(rolled: RolledUpDay, resolution: str, store: str) -> Metadata:

@@ -9,6 +9,7 @@ import datetime as dt
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
 from ohlcv_assets.lake.machine import machine_errors
@@ -46,8 +47,19 @@ def purge_days(project: Project, days: Sequence[dt.date], *, files: bool = True,
     return Purged(gone, trades, bars)
 
 
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A store of trades or bars outside the dataset's folder."""
+
+    def clear(self) -> object:
+        """Delete all it holds of the dataset."""
+        ...
+
+
 def purge_dataset(project: Project) -> bool:
-    """Delete a dataset's whole folder, its store closed to everybody else; return whether there was one.
+    """Delete a dataset's whole folder and what a store outside it holds; return whether there was anything.
+
+    A store in the folder is closed to everybody else meanwhile.
 
     Raises
     ------
@@ -57,8 +69,26 @@ def purge_dataset(project: Project) -> bool:
         The machine does not let us.
     """
     root = project.dataset.root
+    held = clear_store(project)
     if not root.is_dir():
-        return False
+        return held
     with project.store_lock(), machine_errors(f"delete the dataset {project.dataset.name}", root):
         shutil.rmtree(root)
     return True
+
+
+def clear_store(project: Project) -> bool:
+    """Delete what stores outside the dataset's folder hold of it; return whether that was anything.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be used, or somebody works on it.
+    """
+    trades, bars = project.trade_store, project.bar_store
+    if not isinstance(trades, Elsewhere) or not isinstance(bars, Elsewhere):
+        return False
+    held = bool(trades.day_records()) or bool(trades.counts_by_day())
+    bars.clear()  # first: there are never bars without trades
+    trades.clear()
+    return held

@@ -39,7 +39,7 @@ class DatasetReport:
     bars
         Stored bars of all resolutions.
     file_bytes, store_bytes
-        Sizes; the store's is 0 where it has no file.
+        Sizes; the store's is None where nobody knows it.
     markdown, html
         The two files.
     summary
@@ -55,7 +55,7 @@ class DatasetReport:
     trades_stored: int
     bars: int
     file_bytes: int
-    store_bytes: int
+    store_bytes: int | None
     markdown: Path
     html: Path
     summary: str
@@ -108,7 +108,7 @@ def _sections(project: Project, statuses: Sequence[DayStatus]) -> list[Section]:
 def _totals(project: Project, statuses: Sequence[DayStatus]) -> list[dict[str, str]]:
     days = len(statuses)
     filed, stored = sum(status.filed for status in statuses), sum(status.stored for status in statuses)
-    size = sum(status.file_bytes for status in statuses)
+    size, held = sum(status.file_bytes for status in statuses), _store_bytes(project)
     figures = {
         "days": f"{statuses[0].day} to {statuses[-1].day} ({days})",
         "symbols": f"{len(project.dataset.universe.names)}",
@@ -117,7 +117,7 @@ def _totals(project: Project, statuses: Sequence[DayStatus]) -> list[dict[str, s
         "trades in files": f"{filed:,}",
         "trades in the store": f"{stored:,}",
         "size of files": f"{size / 1e6:,.1f} MB ({size / filed if filed > 0 else 0:.2f} bytes a trade)",
-        "store": f"{project.trade_store.name} ({_store_bytes(project) / 1e6:,.1f} MB)",
+        "store": project.trade_store.name + ("" if held is None else f" ({held / 1e6:,.1f} MB)"),
     }
     return [{"figure": name, "value": value} for name, value in figures.items()]
 
@@ -180,6 +180,7 @@ def _plots(project: Project, statuses: Sequence[DayStatus]) -> list[Section]:
     ]
 
 
-def _store_bytes(project: Project) -> int:
+def _store_bytes(project: Project) -> int | None:
+    """Return the size of the store; None where it does not tell."""
     size = getattr(project.trade_store, "size_bytes", None)
-    return 0 if size is None else int(size())
+    return None if size is None else int(size())

@@ -12,6 +12,7 @@ from functools import partial
 
 from ohlcv_assets.errors import LakeError, MachineError, StoreError
 from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, trades_checks
+from ohlcv_assets.pipeline.exhaustive import exhaustive_check
 from ohlcv_assets.pipeline.parts import forget
 from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
@@ -38,8 +39,19 @@ class Proof:
     verdict: Verdict
 
 
-def verify_day(project: Project, day: dt.date) -> tuple[Proof, ...]:
+def verify_day(
+    project: Project, day: dt.date, *, exhaustive: bool = False, observer: Observer = nobody
+) -> tuple[Proof, ...]:
     """Run every check of a day on what is there. A check that cannot be run has failed, and says why.
+
+    Parameters
+    ----------
+    project, day
+        What to prove.
+    exhaustive
+        Read every stored trade back and compare it.
+    observer
+        Told how far that is, stage ``"compare"``.
 
     Raises
     ------
@@ -48,11 +60,13 @@ def verify_day(project: Project, day: dt.date) -> tuple[Proof, ...]:
     """
     require_day(project, day)
     proofs: list[Proof] = []
-    runs = (
+    runs = [
         ("trades", partial(_plain, trades_checks(project, day))),
         ("stored_trades", partial(_plain, stored_checks(project, day))),
         ("ohlcv", partial(_bars, project, day)),
-    )
+    ]
+    if exhaustive:
+        runs.insert(2, ("stored_trades", partial(_plain, exhaustive_check(project, day, observer))))
     for asset, run in runs:
         try:
             proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
@@ -62,7 +76,7 @@ def verify_day(project: Project, day: dt.date) -> tuple[Proof, ...]:
 
 
 def verify_range(
-    project: Project, days: Sequence[dt.date], *, observer: Observer = nobody
+    project: Project, days: Sequence[dt.date], *, exhaustive: bool = False, observer: Observer = nobody
 ) -> Iterator[tuple[dt.date, tuple[Proof, ...]]]:
     """Yield each day with its proofs.
 
@@ -75,7 +89,7 @@ def verify_range(
         require_day(project, day)
     try:
         for done, day in enumerate(days):
-            proofs = verify_day(project, day)
+            proofs = verify_day(project, day, exhaustive=exhaustive, observer=observer)
             observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
             yield day, proofs
     finally:

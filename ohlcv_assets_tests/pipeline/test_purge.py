@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +123,38 @@ def test_a_dataset_that_somebody_works_on_is_left_alone(tmp_path: Path) -> None:
     store.write_bytes(b"not a store")
     assert purge_dataset(project)
     assert not project.dataset.root.exists()
+
+
+class Outside:
+    """A store that is not in the dataset's folder, as far as purging asks."""
+
+    def __init__(self, name: str, told: list[str], *, held: bool = True) -> None:
+        self.name, self.told, self.held = name, told, held
+
+    def clear(self) -> None:
+        """Note that everything went."""
+        self.told.append(self.name)
+
+    def day_records(self) -> dict[dt.date, object]:
+        """Return no record."""
+        return {}
+
+    def counts_by_day(self) -> dict[dt.date, int]:
+        """Return trades of a day, or none."""
+        return {FRIDAY: 1} if self.held else {}
+
+
+def test_a_store_outside_the_folder_is_emptied_too(project: Project) -> None:
+    """Bars go before trades, with or without a folder; a dataset of which nothing is anywhere was not there."""
+    told: list[str] = []
+    stores: Any = Outside("trades", told), Outside("bars", told)  # Any: only what purging asks
+    outside = replace(project, trade_store=stores[0], bar_store=stores[1])
+    assert purge_dataset(outside)
+    assert told == ["bars", "trades"]
+    file_day(outside, FRIDAY)
+    stores[0].held = False
+    assert purge_dataset(outside)
+    assert not purge_dataset(outside)
 
 
 def test_a_folder_that_cannot_be_deleted_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,7 @@ def test_a_report_on_an_incomplete_dataset_adds_up(embedded: Project) -> None:
     trades = planned(embedded, THURSDAY) + planned(embedded, FRIDAY)
     assert (made.days, made.days_filed, made.days_stored, made.days_with_bars) == (3, 2, 2, 2)
     assert (made.trades_planned, made.trades_filed, made.trades_stored) == (TRADES, trades, trades)
+    assert made.store_bytes is not None
     assert made.store_bytes > made.file_bytes > 0
     text = figures(made)
     assert text["days"] == "2024-01-04 to 2024-01-06 (3)"
@@ -92,7 +93,8 @@ def test_an_empty_dataset_has_a_report(project: Project) -> None:
     """Nothing made yet: zeros, every day listed as missing, plots without data."""
     made = write_report(project)
     assert (made.days_filed, made.trades_filed, made.trades_stored, made.bars) == (0, 0, 0, 0)
-    assert (made.file_bytes, made.store_bytes) == (0, 0)
+    assert (made.file_bytes, made.store_bytes) == (0, None)
+    assert figures(made)["store"] == "memory"
     assert "0.0 MB (0.00 bytes a trade)" in made.summary
     assert made.summary.count("| missing | missing | missing |") == 3
     self_contained(made.html.read_text("utf-8"))

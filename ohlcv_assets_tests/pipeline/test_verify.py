@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
+import pyarrow as pa
 import pytest
 
 from ohlcv_assets.bars.resolutions import RESOLUTIONS
@@ -14,7 +15,8 @@ from ohlcv_assets.pipeline import parts
 from ohlcv_assets.pipeline.verify import Proof, verify_day, verify_range
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.project import Project
-from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, change_bars, damage, make
+from ohlcv_assets.units import day_bounds
+from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, change_bars, damage, make, planned
 
 pytestmark = pytest.mark.integration
 
@@ -32,6 +34,28 @@ def test_a_day_is_proved_asset_by_asset(friday: Project) -> None:
     proofs = by_asset(verify_day(friday, FRIDAY))
     assert list(proofs) == ["trades", "stored_trades", "ohlcv_1m", "ohlcv_5m", "ohlcv_15m", "ohlcv_1h", "ohlcv_1d"]
     assert all(len(several) == 3 and all(proof.verdict.passed for proof in several) for several in proofs.values())
+
+
+def test_every_trade_is_compared_where_that_is_asked_for(friday: Project) -> None:
+    """It is one more check of the stored trades, told as it goes on; a trade that is gone is named."""
+    seen: list[Progress] = []
+    proofs = by_asset(verify_day(friday, FRIDAY, exhaustive=True, observer=seen.append))["stored_trades"]
+    assert [proof.verdict.check for proof in proofs] == ["count_per_symbol", "content", "sample", "every_trade"]
+    assert all(proof.verdict.passed for proof in proofs)
+    last = seen[-1]
+    assert (last.stage, last.subject, last.done, last.total) == (
+        "compare",
+        str(FRIDAY),
+        planned(friday, FRIDAY),
+        planned(friday, FRIDAY),
+    )
+    trades = next(iter(friday.trade_store.scan(*day_bounds(FRIDAY)))).slice(0, 1)
+    price = pa.array([trades["price"][0].as_py() * 2])
+    changed = pa.Table.from_batches([trades]).set_column(2, "price", price)
+    assert friday.trade_store.append(changed) == 1
+    (wrong,) = [proof for proof in verify_day(friday, FRIDAY, exhaustive=True) if proof.verdict.check == "every_trade"]
+    assert (wrong.verdict.passed, wrong.verdict.different) == (False, 1)
+    assert wrong.verdict.differences[0]["field"] == "price"
 
 
 def test_a_changed_bar_fails_its_asset_alone(friday: Project) -> None:

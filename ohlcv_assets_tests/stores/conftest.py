@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,8 +14,11 @@ from ohlcv_assets.stores.duckdb.bars import DuckDBBarStore
 from ohlcv_assets.stores.duckdb.broker import Broker
 from ohlcv_assets.stores.duckdb.trades import DuckDBTradeStore
 from ohlcv_assets.stores.memory import MemoryBarStore, MemoryTradeStore
+from ohlcv_assets_tests.servers import Server
+from ohlcv_assets_tests.stores.influxdb.pairs import InfluxPair, PairMaker
 
 StorePair = tuple[TradeStore, BarStore]
+Make = Callable[[Path], StorePair]
 
 
 def _memory(_folder: Path) -> StorePair:
@@ -25,19 +30,38 @@ def _duckdb(folder: Path) -> StorePair:
     return DuckDBTradeStore(broker), DuckDBBarStore(broker)
 
 
-STORES: dict[str, Callable[[Path], StorePair]] = {"memory": _memory, "duckdb": _duckdb}
+STORES: Final[dict[str, Make]] = {"memory": _memory, "duckdb": _duckdb}
+
+SERVERS: Final = {
+    "influxdb": ("fake_server", "native"),
+    "influxdb-real": ("real_server", "native"),
+    "influxdb-real-client": ("real_server", "client"),
+}
+"""Stores that need a server: the fixture that gives it, and who carries lines to it."""
 
 
-@pytest.fixture(params=sorted(STORES))
-def store_pair(request: pytest.FixtureRequest, tmp_path: Path) -> StorePair:
+@pytest.fixture(params=sorted([*STORES, *SERVERS]))
+def make_pair(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Return what makes an empty store of each kind; the one made before it may be gone then."""
+    name = str(request.param)
+    if name in STORES:
+        yield STORES[name]
+        return
+    fixture, carrier = SERVERS[name]
+    server: Server = request.getfixturevalue(fixture)
+    with ExitStack() as stack:
+        maker = stack.enter_context(PairMaker(server, carrier))
+
+        def make(_folder: Path) -> InfluxPair:
+            return maker.empty_pair()
+
+        yield make
+
+
+@pytest.fixture
+def store_pair(make_pair: Make, tmp_path: Path) -> StorePair:
     """Make a fresh, empty store of each kind."""
-    return STORES[str(request.param)](tmp_path)
-
-
-@pytest.fixture(params=sorted(STORES))
-def make_pair(request: pytest.FixtureRequest) -> Callable[[Path], StorePair]:
-    """Return what makes an empty store of each kind in a folder."""
-    return STORES[str(request.param)]
+    return make_pair(tmp_path)
 
 
 @pytest.fixture

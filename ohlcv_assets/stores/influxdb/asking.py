@@ -118,10 +118,12 @@ class Asker:
     def _error(self, failure: Failure, name: str) -> StoreError:
         """Return what to raise where repeating does not help, or did not in time."""
         server = self._connection.address.url
+        if failure.kind == "overload" or _is_time_out(failure):
+            return QueryTimeout(str(query_error(str(failure), name, server)))
+        # With a status of 200 the server is there and has said what is wrong.
         if failure.kind == "access" or (failure.kind == "transient" and failure.status != HTTPStatus.OK):
             return error_of(failure, f"answer the query {name!r}", server)
-        error = query_error(str(failure), name, server)
-        return QueryTimeout(str(error)) if failure.kind == "overload" or _is_time_out(failure) else error
+        return query_error(str(failure), name, server)
 
     def _attempt(self, send: Callable[[], Reply], read: Callable[[bytes], Answer]) -> Answer | Failure:
         try:

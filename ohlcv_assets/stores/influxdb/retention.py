@@ -58,6 +58,11 @@ class Retention:
                 "`ohlcv influx setup`."
             )
 
+    def first_kept_day(self) -> dt.date | None:
+        """Return the first day that is kept whole as of now; None where all are kept for ever."""
+        keeps, oldest = self._oldest()
+        return None if keeps == 0 else day_of(Nanos(oldest + DAY - 1))
+
     def _oldest(self) -> tuple[int, int]:
         """Return how many seconds the bucket keeps (0 for ever) and the first instant it keeps now."""
         with self._lock:

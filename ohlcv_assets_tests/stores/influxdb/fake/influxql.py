@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -37,8 +37,19 @@ class Points:
     fields: set[str]
 
 
-def run(query: Mapping[str, str], find: Callable[[str], Bucket | None], kind: str) -> bytes:
+def run(query: Mapping[str, str], find: Callable[[str], Bucket | None], names: Iterable[str], kind: str) -> bytes:
     """Run the statements of a request and return its results as ``"csv"`` or ``"json"``.
+
+    Parameters
+    ----------
+    query
+        What the request asks: ``q``, ``db``, ``epoch``, ``chunked``, ``chunk_size``.
+    find
+        Finds a bucket that may be read.
+    names
+        Of all buckets that may be read.
+    kind
+        Of the reply.
 
     Raises
     ------
@@ -49,8 +60,11 @@ def run(query: Mapping[str, str], find: Callable[[str], Bucket | None], kind: st
     bucket = find(query.get("db", ""))
     results: Results = []
     for statement in statements:
+        if statement.kind == "databases":
+            results.append([Series("databases", {}, ["name"], [[name] for name in names])])
+            continue
         try:
-            results.append([] if bucket is None else _run(statement, bucket))
+            results.append(_run(statement, _required(bucket, query, statement)))
         except StatementError as error:
             # What failed is not said of a later statement, and nothing after it is run.
             results.append("not executed" if results else str(error))
@@ -60,6 +74,14 @@ def run(query: Mapping[str, str], find: Callable[[str], Bucket | None], kind: st
         return csv_of(results, epoch).encode()
     size = int(query.get("chunk_size", 10_000)) if query.get("chunked") == "true" else None
     return json_of(results, epoch, size).encode()
+
+
+def _required(bucket: Bucket | None, query: Mapping[str, str], statement: Statement) -> Bucket:
+    """Return the bucket, or fail as the real server does where it is not there or may not be read."""
+    if bucket is None:
+        what = "default retention policy not set for" if statement.kind == "tag values" else "database not found"
+        raise StatementError(f"{what}: {query.get('db', '')}")
+    return bucket
 
 
 def _run(statement: Statement, bucket: Bucket) -> list[Series]:

@@ -38,7 +38,7 @@ class Statement:
     Attributes
     ----------
     kind
-        ``"select"`` or ``"tag values"``.
+        ``"select"``, ``"tag values"`` or ``"databases"``.
     columns
         Expressions with the names of their columns.
     source
@@ -121,6 +121,8 @@ class Parser:
         return statement
 
     def _show(self) -> Statement:
+        if self._word("DATABASES"):
+            return Statement("databases")
         self._need("TAG")
         self._need("VALUES")
         statement = Statement("tag values")

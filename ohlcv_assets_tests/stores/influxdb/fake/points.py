@@ -162,7 +162,7 @@ class Shelf:
         for (measurement, tags), fields, ts in points:
             if ts < lower:
                 continue
-            shard = (ts - YEAR_ONE) // (self.shard * SECOND)
+            shard = self._shard_of(ts)
             found = ""
             for name, value in fields.items():
                 kind = kind_of(value)
@@ -194,6 +194,12 @@ class Shelf:
                     self.series[key] = kept
                 else:
                     del self.series[key]
+        # A shard forgets the types of a measurement when the last point of it goes.
+        used = {(self._shard_of(ts), key[0]) for key, held in self.series.items() for ts in held}
+        self.kinds = {known: kind for known, kind in self.kinds.items() if known[:2] in used}
+
+    def _shard_of(self, ts: int) -> int:
+        return (ts - YEAR_ONE) // (self.shard * SECOND)
 
     def points(self, start: int, stop: int) -> Iterator[tuple[SeriesKey, int, dict[str, Value]]]:
         """Yield the points in ``[start, stop)``, by series in order, then by instant."""

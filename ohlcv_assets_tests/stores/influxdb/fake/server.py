@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from ohlcv_assets_tests.secrets_guard import keep_secret
 from ohlcv_assets_tests.servers import ORG, Server
 from ohlcv_assets_tests.stores.influxdb.fake import flux, influxql
 from ohlcv_assets_tests.stores.influxdb.fake.instants import nanos_of
@@ -260,8 +261,13 @@ class FakeServer(FaultyServer):
         if "form" in request.headers.get("content-type", ""):
             query.update({name: values[-1] for name, values in parse_qs(request.body.decode()).items()})
         kind = "csv" if "csv" in request.headers.get("accept", "") else "json"
-        body = influxql.run(query, self._readable(token), kind)
+        body = influxql.run(query, self._readable(token), self._names(token), kind)
         return Answer(200, {"Content-Type": f"application/{kind}"}, body)
+
+    def _names(self, token: Document) -> list[str]:
+        """Return the names of the buckets that a token may read."""
+        held = self.held.buckets.items()
+        return [bucket.document["name"] for key, bucket in held if self.held.may(token, "read", "buckets", key)]
 
     def _readable(self, token: Document) -> Callable[[str], Bucket | None]:
         """Return what finds a bucket by name, None where it is not there or may not be read."""
@@ -291,7 +297,7 @@ class Fake(Server):
 @contextmanager
 def fake_influxdb() -> Iterator[Fake]:
     """Run a fake server, set up like a real one."""
-    token = secrets.token_urlsafe(32)
+    token = keep_secret(secrets.token_urlsafe(32))
     with FakeServer() as http:
         http.held.set_up({"username": "tests", "password": "password", "org": ORG, "bucket": "first", "token": token})
         yield Fake(http.url, ORG, token, VERSION, "fake", http)

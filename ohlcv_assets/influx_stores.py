@@ -1,0 +1,53 @@
+"""The stores of a dataset on an InfluxDB server, as settings describe them.
+
+What belongs here: turning settings into stores and plans of loading. What does not: choosing a store (``project``,
+which imports this only where InfluxDB is in force), addresses and layouts (``influx_parts``).
+"""
+
+from __future__ import annotations
+
+from ohlcv_assets.errors import SettingsError
+from ohlcv_assets.influx_parts import influx_address, influx_layout
+from ohlcv_assets.influx_settings import bytes_of
+from ohlcv_assets.settings import Settings, variable
+from ohlcv_assets.stores.influxdb.bars import InfluxBarStore
+from ohlcv_assets.stores.influxdb.connection import Connection
+from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
+from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+
+
+def influx_plan(settings: Settings) -> LoadPlan:
+    """Return how loads are sent."""
+    return LoadPlan(
+        carrier=settings.influx_writer,
+        batch_lines=settings.influx_batch_lines,
+        connections=settings.influx_connections,
+        compression=settings.influx_compression,
+        memory=bytes_of(settings.influx_memory),
+        timeout=settings.influx_timeout,
+        deadline=settings.influx_deadline,
+        rows_per_second=settings.max_rows_per_second,
+    )
+
+
+def influx_stores(settings: Settings) -> tuple[InfluxTradeStore, InfluxBarStore]:
+    """Return the stores of the dataset in force; nothing is asked of the server yet.
+
+    Raises
+    ------
+    SettingsError
+        There is no address or no token.
+    """
+    for name in ("influx_url", "influx_token"):
+        if getattr(settings, name) is None:
+            raise SettingsError(
+                f"{variable(name)} is not set, and the store in force is InfluxDB: `ohlcv influx setup` makes buckets "
+                "and tokens and says what to set; OHLCV_STORE=duckdb goes without a server."
+            )
+    connection = Connection(influx_address(settings), settings.influx_connections)
+    layout, plan = influx_layout(settings), influx_plan(settings)
+    timeout, patience = settings.influx_query_timeout, settings.store_patience
+    return (
+        InfluxTradeStore(connection, layout, plan, query_timeout=timeout, patience=patience),
+        InfluxBarStore(connection, layout, plan, query_timeout=timeout, patience=patience),
+    )

@@ -1,0 +1,74 @@
+"""Scratch buckets and tokens: there while a benchmark runs, gone afterwards, whatever happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from ohlcv_assets.bench.influx_scratch import PREFIX, Scratch
+from ohlcv_assets.errors import StoreAccessError
+from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
+from ohlcv_assets_tests.stores.influxdb.faulty import Fault
+
+pytestmark = pytest.mark.integration
+
+
+def names(server: Fake) -> set[str]:
+    """Return the buckets of benchmarks that a server has."""
+    return {bucket.name for bucket in server.faults.held.buckets.values() if bucket.name.startswith(PREFIX)}
+
+
+def test_buckets_are_fresh_and_go_at_the_end(fake_server: Fake) -> None:
+    """Each bucket has a name of its own; one that is dropped early is gone at once, the others at the end."""
+    with Scratch(fake_server.connect()) as scratch:
+        first, second = scratch.bucket(), scratch.bucket()
+        layout = scratch.layout()
+        assert names(fake_server) == {first, second, *(bucket.name for bucket in layout.buckets)} == set(scratch.left)
+        scratch.drop(first)
+        scratch.drop(first)
+        assert first not in names(fake_server)
+    assert names(fake_server) == set()
+    assert scratch.left == ()
+
+
+def test_ctrl_c_leaves_nothing(fake_server: Fake) -> None:
+    """Buckets and tokens are removed when the user interrupts."""
+    held = fake_server.faults.held
+    before = set(held.tokens)
+    with pytest.raises(KeyboardInterrupt), Scratch(fake_server.connect()) as scratch:
+        scratch.bucket()
+        scratch.token()
+        raise KeyboardInterrupt
+    assert names(fake_server) == set()
+    assert set(held.tokens) == before
+
+
+def test_a_peers_token_may_write_and_no_more(fake_server: Fake) -> None:
+    """The token that others can see reads nothing, makes nothing, and is no part of a repr."""
+    with Scratch(fake_server.connect()) as scratch:
+        token = scratch.token().get_secret_value()
+        found = fake_server.faults.held.let_in(token)
+        assert found is not None
+        assert {(right["action"], right["resource"]["type"]) for right in found["permissions"]} == {("write", "buckets")}
+        assert token not in repr(scratch)
+
+
+def test_what_cannot_be_removed_is_named(fake_server: Fake) -> None:
+    """The user is told which buckets are left, and the tokens are not kept from going by it."""
+    scratch = Scratch(fake_server.connect())
+    before = set(fake_server.faults.held.tokens)
+    scratch.token()
+    left = scratch.bucket()
+    gone = scratch.bucket()
+    fake_server.faults.script(Fault("answer", "/api/v2/buckets", method="DELETE", status=403))
+    with pytest.raises(StoreAccessError, match=left) as caught:
+        scratch.close()
+    assert gone not in str(caught.value)
+    assert set(fake_server.faults.held.tokens) == before
+
+
+def test_a_token_without_rights_is_told_what_to_set(fake_server: Fake) -> None:
+    """Who may not make buckets hears of the operator token before anything is loaded."""
+    with Scratch(fake_server.connect()) as scratch:
+        weak = scratch.token().get_secret_value()
+        with pytest.raises(StoreAccessError, match="OHLCV_INFLUX_OPERATOR_TOKEN|find the organisation|shows no org"):
+            Scratch(fake_server.connect(weak)).bucket()
