@@ -146,7 +146,8 @@ def exporting(port: int) -> Iterator[tuple[Exporter, str]]:
     MachineError
         The port cannot be used.
     """
-    disable_created_metrics()  # a second series beside every counter, of no use to a job that ends
+    # A second series beside every counter is of no use to a job that ends.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # published without annotations
     exporter = Exporter()
     try:
         server, thread = start_http_server(port, LOOPBACK, exporter.registry)

@@ -14,7 +14,8 @@ from ohlcv_assets.project import open_project
 from ohlcv_assets.settings import PREFIX, load_settings
 from ohlcv_assets_tests.commands import TINY, Ohlcv, Outcome
 
-pytest_plugins = ["ohlcv_assets_tests.server_fixtures", "ohlcv_assets_tests.secrets_guard"]
+# The guard first: the other imports it.
+pytest_plugins = ["ohlcv_assets_tests.secrets_guard", "ohlcv_assets_tests.server_fixtures"]
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,9 @@ def keep_secret(text: str) -> str:
 def leaks(texts: Iterable[str], secrets: Iterable[str] = SECRETS) -> list[str]:
     """Return what of the texts should never have been said, in words that do not say it again."""
     whole = "\n".join(texts)
-    found = [f"a secret that begins {secret[:3]!r}" for secret in secrets if len(secret) >= _SHORTEST and secret in whole]
+    found = [
+        f"a secret that begins {secret[:3]!r}" for secret in secrets if len(secret) >= _SHORTEST and secret in whole
+    ]
     line = LINE.search(whole)
     return found + ([f"line protocol at {whole[max(0, line.start() - 20) : line.start()]!r}"] if line else [])
 

@@ -91,7 +91,7 @@ class _Stream:
     def take_until(self, key: Key) -> pa.Table:
         """Return what waits up to a key, that one included; it waits no longer."""
         symbols: Any = self.rest["symbol"]  # Any: the published types know no comparison with a text
-        before, same = np.asarray(pc.less(symbols, key[0])), np.asarray(pc.equal(symbols, key[0]))
+        before, same = np.asarray(pc.less(symbols, pa.scalar(key[0]))), np.asarray(pc.equal(symbols, pa.scalar(key[0])))
         instants = np.asarray(self.rest["ts"].cast(pa.int64()))
         return self.take(int(np.count_nonzero(before | (same & (instants <= key[1])))))
 

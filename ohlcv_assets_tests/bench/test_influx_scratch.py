@@ -7,14 +7,14 @@ import pytest
 from ohlcv_assets.bench.influx_scratch import PREFIX, Scratch
 from ohlcv_assets.errors import StoreAccessError
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
-from ohlcv_assets_tests.stores.influxdb.faulty import Fault
 
 pytestmark = pytest.mark.integration
 
 
 def names(server: Fake) -> set[str]:
     """Return the buckets of benchmarks that a server has."""
-    return {bucket.name for bucket in server.faults.held.buckets.values() if bucket.name.startswith(PREFIX)}
+    found = (str(bucket.document["name"]) for bucket in server.faults.held.buckets.values())
+    return {name for name in found if name.startswith(PREFIX)}
 
 
 def test_buckets_are_fresh_and_go_at_the_end(fake_server: Fake) -> None:
@@ -30,14 +30,18 @@ def test_buckets_are_fresh_and_go_at_the_end(fake_server: Fake) -> None:
     assert scratch.left == ()
 
 
+def _interrupted(scratch: Scratch) -> None:
+    scratch.bucket()
+    scratch.token()
+    raise KeyboardInterrupt
+
+
 def test_ctrl_c_leaves_nothing(fake_server: Fake) -> None:
     """Buckets and tokens are removed when the user interrupts."""
     held = fake_server.faults.held
     before = set(held.tokens)
     with pytest.raises(KeyboardInterrupt), Scratch(fake_server.connect()) as scratch:
-        scratch.bucket()
-        scratch.token()
-        raise KeyboardInterrupt
+        _interrupted(scratch)
     assert names(fake_server) == set()
     assert set(held.tokens) == before
 
@@ -48,7 +52,9 @@ def test_a_peers_token_may_write_and_no_more(fake_server: Fake) -> None:
         token = scratch.token().get_secret_value()
         found = fake_server.faults.held.let_in(token)
         assert found is not None
-        assert {(right["action"], right["resource"]["type"]) for right in found["permissions"]} == {("write", "buckets")}
+        assert {(right["action"], right["resource"]["type"]) for right in found["permissions"]} == {
+            ("write", "buckets")
+        }
         assert token not in repr(scratch)
 
 
@@ -59,7 +65,7 @@ def test_what_cannot_be_removed_is_named(fake_server: Fake) -> None:
     scratch.token()
     left = scratch.bucket()
     gone = scratch.bucket()
-    fake_server.faults.script(Fault("answer", "/api/v2/buckets", method="DELETE", status=403))
+    fake_server.faults.add("answer", path="/api/v2/buckets", method="DELETE", status=403)
     with pytest.raises(StoreAccessError, match=left) as caught:
         scratch.close()
     assert gone not in str(caught.value)
@@ -70,5 +76,5 @@ def test_a_token_without_rights_is_told_what_to_set(fake_server: Fake) -> None:
     """Who may not make buckets hears of the operator token before anything is loaded."""
     with Scratch(fake_server.connect()) as scratch:
         weak = scratch.token().get_secret_value()
-        with pytest.raises(StoreAccessError, match="OHLCV_INFLUX_OPERATOR_TOKEN|find the organisation|shows no org"):
+        with pytest.raises(StoreAccessError, match=r"OHLCV_INFLUX_OPERATOR_TOKEN|find the organisation|shows no org"):
             Scratch(fake_server.connect(weak)).bucket()

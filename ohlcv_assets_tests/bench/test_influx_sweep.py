@@ -19,7 +19,9 @@ from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 IN_FORCE = LoadPlan()
 
 
-def loading(rate: Callable[[LoadPlan], float], tried: list[LoadPlan], server: float | None = 4.0) -> Callable[..., Cost]:
+def loading(
+    rate: Callable[[LoadPlan], float], tried: list[LoadPlan], server: float | None = 4.0
+) -> Callable[..., Cost]:
     """Return a load of a million rows at a rate that depends on the settings."""
 
     def trial(plan: LoadPlan) -> Cost:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml  # type: ignore[import-untyped]  # publishes no types
+import yaml
 
 from ohlcv_assets.lake.importing import import_files
 from ohlcv_assets.orchestration import runs

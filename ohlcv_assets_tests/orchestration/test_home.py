@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # publishes no types
+import yaml
 
 from ohlcv_assets.errors import MachineError
 from ohlcv_assets.orchestration import home as homes

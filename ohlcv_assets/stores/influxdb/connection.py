@@ -206,10 +206,13 @@ class Connection:
             outcome = self._attempt(method, path, query, sent, headers, timeout)
             if isinstance(outcome, Reply) and (outcome.passed or outcome.status in accept):
                 return outcome
-            failure = failure_of_reply(outcome) if isinstance(outcome, Reply) else outcome
-            if failure.kind not in HELPED_BY_REPEATING or time.monotonic() >= until:
+            failure = failure_of_reply(outcome, time.time()) if isinstance(outcome, Reply) else outcome
+            remaining = until - time.monotonic()
+            if failure.kind not in HELPED_BY_REPEATING or remaining <= 0:
                 raise error_of(failure, doing, self.address.url)
-            self._sleep(self._random.uniform(0, pause) if failure.retry_after is None else failure.retry_after)
+            wished = self._random.uniform(0, pause) if failure.retry_after is None else failure.retry_after
+            # However long the server asks for, the last attempt is made when patience ends.
+            self._sleep(min(wished, remaining))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def org_id(self) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import email.utils
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -41,6 +42,7 @@ _OVERLOAD: Final = re.compile(
     re.IGNORECASE,
 )
 _QUOTED: Final = re.compile(r"unable to parse '.*", re.IGNORECASE | re.DOTALL)
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,12 @@ def _kind(status: int, message: str) -> Kind:
 
 
 def failure_of_exception(error: Exception) -> Failure:
-    """Sort an exception of the transport: the outcome of the request is unknown."""
+    """Sort an exception of the transport: the outcome of the request is unknown, or it was never sent."""
+    cause = _root(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Failure("access", None, f"the server's certificate is not trusted: {cause.verify_message}")
     slow = isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError)
-    message = "no answer in time" if slow else f"connection failed ({type(_root(error)).__name__})"
+    message = "no answer in time" if slow else f"connection failed ({type(cause).__name__})"
     return Failure("overload" if slow else "transient", None, message)
 
 
@@ -144,10 +149,8 @@ def _retry_after(headers: Mapping[str, str], now: float | None) -> float | None:
     text = headers.get("retry-after")
     if text is None:
         return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
+    if _SECONDS.fullmatch(text):
+        return float(text)
     try:
         then = email.utils.parsedate_to_datetime(text).timestamp()
     except ValueError:
@@ -156,6 +159,7 @@ def _retry_after(headers: Mapping[str, str], now: float | None) -> float | None:
 
 
 _REMEDIES: Final[Mapping[int | None, str]] = {
+    None: "set OHLCV_INFLUX_CA_FILE to the certificates to trust, or OHLCV_INFLUX_URL to the name they are for",
     401: "the token is missing, wrong or was revoked: set OHLCV_INFLUX_TOKEN, or make tokens with `ohlcv influx setup`",
     403: "the token lacks a right: `ohlcv influx doctor` says which, `ohlcv influx setup` makes tokens that have them",
     404: "the organisation or a bucket is missing: `ohlcv influx setup` makes what is missing",

@@ -1,4 +1,4 @@
-"""Bad days between loader and server: every fault of the proxy, with both writers, ends in exactly the right content."""
+"""Bad days between loader and server: every fault of the proxy, with both writers, ends in the right content."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_a_lease_that_was_taken_stops_its_holder(
         if taken_by_another:
             stack.enter_context(other.day(DAY))
         wait_until(lambda: raises(lease.check, StoreBusyError))
-        with pytest.raises(StoreBusyError, match="lease of 2024-01-01 .* run the same again"), lease.writing():
+        with pytest.raises(StoreBusyError, match=r"lease of 2024-01-01 .* run the same again"), lease.writing():
             pytest.fail("wrote without a lease")
         assert len(all_of(mine)) == taken_by_another
     assert seen(mine) == []
