@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ohlcv_assets.settings import Settings, variable
-from ohlcv_assets.stores.influxdb.doctor import TRIED
+from ohlcv_assets.stores.influxdb.admin.doctor import TRIED
 from ohlcv_assets_tests.servers import IMAGE
 
 pytestmark = pytest.mark.unit

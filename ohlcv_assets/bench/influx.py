@@ -45,7 +45,7 @@ from ohlcv_assets.influx_stores import influx_plan
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.settings import Settings
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
-from ohlcv_assets.stores.influxdb.lines import trade_lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.stores.influxdb.writer import LoadPlan, Writer
 from ohlcv_assets.stores.influxdb.writer.usage import ServerUsage, server_process

@@ -22,7 +22,7 @@ from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.base import DayContent, TradeStore
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT
-from ohlcv_assets.stores.influxdb.lines import trade_lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.writer import LoadPlan, Writer
 from ohlcv_assets.verify.content import content
 from ohlcv_assets.verify.counts import counts_per_symbol

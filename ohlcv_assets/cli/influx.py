@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from ohlcv_assets.settings import Settings
-    from ohlcv_assets.stores.influxdb.checkup import Finding, Patient
+    from ohlcv_assets.stores.influxdb.admin.checkup import Finding, Patient
+    from ohlcv_assets.stores.influxdb.admin.rights import Role
+    from ohlcv_assets.stores.influxdb.admin.setup import Order, Story
     from ohlcv_assets.stores.influxdb.connection import Address
-    from ohlcv_assets.stores.influxdb.rights import Role
-    from ohlcv_assets.stores.influxdb.setup import Order, Story
 
 app = typer.Typer(no_args_is_help=True, help="Make an InfluxDB server ready, and look at it.")
 
@@ -55,8 +55,8 @@ def setup(
 ) -> None:
     """Make user, organisation, buckets and tokens; run again, say what differs."""
     from ohlcv_assets.settings import ENV_FILE
-    from ohlcv_assets.stores.influxdb.envfile import update_env_file
-    from ohlcv_assets.stores.influxdb.setup import set_up
+    from ohlcv_assets.stores.influxdb.admin.envfile import update_env_file
+    from ohlcv_assets.stores.influxdb.admin.setup import set_up
 
     settings = request_of(ctx).settings()
     path = Path(ENV_FILE)
@@ -79,7 +79,7 @@ def setup(
 @app.command()
 def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Look at the server: reach, rights, buckets, retention, compaction, disk; each line says what to do."""
-    from ohlcv_assets.stores.influxdb.doctor import examine
+    from ohlcv_assets.stores.influxdb.admin.doctor import examine
 
     settings = request_of(ctx).settings()
     findings = examine(_patient(settings))
@@ -112,7 +112,7 @@ def _tokens(settings: Settings) -> dict[Role, SecretStr]:
 
 def _order(settings: Settings, *, repair: bool) -> Order:
     from ohlcv_assets.influx_parts import influx_layout
-    from ohlcv_assets.stores.influxdb.setup import Order
+    from ohlcv_assets.stores.influxdb.admin.setup import Order
 
     return Order(
         address=_address(settings),
@@ -131,7 +131,7 @@ def _patient(settings: Settings) -> Patient:
     from ohlcv_assets.influx_parts import influx_layout
     from ohlcv_assets.project import open_dataset
     from ohlcv_assets.settings import DEFAULT_DATASET, ENV_FILE
-    from ohlcv_assets.stores.influxdb.checkup import TRADE_BYTES, Patient
+    from ohlcv_assets.stores.influxdb.admin.checkup import TRADE_BYTES, Patient
 
     try:
         days = open_dataset(settings, settings.data_dir.absolute()).days

@@ -28,8 +28,8 @@ from ohlcv_assets.pipeline.verify import verify_day
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.project import Project
 from ohlcv_assets.settings import load_settings
+from ohlcv_assets.stores.influxdb.admin.setup import Order, set_up
 from ohlcv_assets.stores.influxdb.connection import Address
-from ohlcv_assets.stores.influxdb.setup import Order, set_up
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets_tests.orchestration.made import DAYS, FRIDAY, SATURDAY, THURSDAY, contents, project_in
 from ohlcv_assets_tests.servers import Server

@@ -18,18 +18,18 @@ import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
-from ohlcv_assets.stores.influxdb.asking import Asker
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
-from ohlcv_assets.stores.influxdb.holders import Terms
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, Layout
-from ohlcv_assets.stores.influxdb.leases import DayLease, Leases
-from ohlcv_assets.stores.influxdb.lines import bar_lines
-from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS
-from ohlcv_assets.stores.influxdb.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
-from ohlcv_assets.stores.influxdb.points import BARS_SHAPE, KEPT, field_counts, flux_points, stored_symbols
-from ohlcv_assets.stores.influxdb.reading import symbols_of_texts
-from ohlcv_assets.stores.influxdb.scanning import PAGE_ROWS, pages, points_of
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
+from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import bar_lines
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
+from ohlcv_assets.stores.influxdb.reads.asking import Asker
+from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
+from ohlcv_assets.stores.influxdb.reads.points import BARS_SHAPE, KEPT, field_counts, flux_points, stored_symbols
+from ohlcv_assets.stores.influxdb.reads.reading import symbols_of_texts
+from ohlcv_assets.stores.influxdb.reads.scanning import PAGE_ROWS, pages, points_of
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.writer import Writer
 from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, in_order

@@ -15,7 +15,7 @@ from typing import Final
 
 from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS, flux_time
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS, flux_time
 
 DELETE_PAUSES: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
 """Seconds before a delete and its repetitions: points that the server is just moving from memory to a file when it

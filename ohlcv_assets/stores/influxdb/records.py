@@ -18,7 +18,7 @@ from ohlcv_assets.stores.base import DayRecord, DayState
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.failures import query_error
 from ohlcv_assets.stores.influxdb.layout import Layout
-from ohlcv_assets.stores.influxdb.literals import escaped_tag, influxql_string
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
 from ohlcv_assets.units import Nanos, day_of, day_start
 
 MEASUREMENT: Final = "days"

@@ -12,8 +12,8 @@ from typing import cast
 
 from ohlcv_assets.errors import StoreAccessError, StoreRejectedError
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.labels import seconds_since_boot
-from ohlcv_assets.stores.influxdb.literals import MIN_NS, flux_time
+from ohlcv_assets.stores.influxdb.leasing.labels import seconds_since_boot
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import MIN_NS, flux_time
 from ohlcv_assets.units import DAY, SECOND, Nanos, day_of
 
 _DAY_SECONDS = DAY // SECOND

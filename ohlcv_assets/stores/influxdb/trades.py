@@ -22,15 +22,15 @@ import pyarrow as pa
 from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
-from ohlcv_assets.stores.influxdb import queries, scanning
-from ohlcv_assets.stores.influxdb.asking import Asker
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range
-from ohlcv_assets.stores.influxdb.holders import Terms
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
-from ohlcv_assets.stores.influxdb.leases import DayLease, Leases
-from ohlcv_assets.stores.influxdb.lines import trade_lines
-from ohlcv_assets.stores.influxdb.literals import MAX_NS, MIN_NS
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
+from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
+from ohlcv_assets.stores.influxdb.reads import queries, scanning
+from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ohlcv_assets.stores.influxdb.admin.rights import Role
+from ohlcv_assets.stores.influxdb.admin.setup import OPERATOR, Order
+from ohlcv_assets.stores.influxdb.admin.tokens import VARIABLES
 from ohlcv_assets.stores.influxdb.connection import Address
 from ohlcv_assets.stores.influxdb.layout import Layout, layout_of
-from ohlcv_assets.stores.influxdb.rights import Role
-from ohlcv_assets.stores.influxdb.setup import OPERATOR, Order
-from ohlcv_assets.stores.influxdb.tokens import VARIABLES
 from ohlcv_assets_tests.servers import ORG, OwnServer
 from ohlcv_assets_tests.stores.influxdb.fake.server import FakeServer
 

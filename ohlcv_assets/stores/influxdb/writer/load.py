@@ -17,7 +17,7 @@ from typing import Final
 from ohlcv_assets.errors import StoreRejectedError, StoreUnavailableError
 from ohlcv_assets.progress import Observer, Progress
 from ohlcv_assets.stores.influxdb.failures import error_of
-from ohlcv_assets.stores.influxdb.lines import Lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import Lines
 from ohlcv_assets.stores.influxdb.writer.breaker import Breaker
 from ohlcv_assets.stores.influxdb.writer.carriers import Carrier
 from ohlcv_assets.stores.influxdb.writer.clock import Clock

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import STATUS_BUCKET
-from ohlcv_assets.stores.influxdb.lines import Lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import Lines
 from ohlcv_assets.stores.influxdb.writer.carriers import Carrier, carrier_of
 from ohlcv_assets.stores.influxdb.writer.clock import Clock
 from ohlcv_assets.stores.influxdb.writer.concurrency import Limit

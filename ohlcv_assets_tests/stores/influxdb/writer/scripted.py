@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ohlcv_assets.stores.influxdb.failures import Failure, Reply
-from ohlcv_assets.stores.influxdb.lines import Lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import Lines
 from ohlcv_assets.stores.influxdb.writer.clock import Clock
 
 DONE = Reply(204, {}, b"")

@@ -20,7 +20,7 @@ LOADER = """
 import json, sys, tracemalloc
 from ohlcv_assets.errors import StoreUnavailableError
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
-from ohlcv_assets.stores.influxdb.lines import Lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import Lines
 from ohlcv_assets.stores.influxdb.writer import LoadPlan, Writer
 
 url, compression, body, ceiling = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

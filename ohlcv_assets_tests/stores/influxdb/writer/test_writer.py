@@ -14,7 +14,7 @@ from ohlcv_assets.errors import StoreAccessError, StoreRejectedError, StoreUnava
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.failures import Reply
-from ohlcv_assets.stores.influxdb.lines import Lines
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import Lines
 from ohlcv_assets.stores.influxdb.writer import LoadPlan, Writer, WriteStory
 from ohlcv_assets.stores.influxdb.writer.plan import CarrierName, Compression
 from ohlcv_assets_tests.servers import Server

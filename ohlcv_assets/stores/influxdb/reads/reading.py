@@ -1,0 +1,146 @@
+"""Replies to queries as Arrow tables, and the errors that hide in them.
+
+What belongs here: CSV as 2.9.1 writes it, read without a loop over rows. What does not: sending queries (``asking``),
+their texts (``queries``).
+
+An error may follow a status of 200. Flux ends its CSV in a table ``error,reference``. InfluxQL leaves every statement
+that failed out of its CSV without a word, and all after it: so a last statement is added that always has rows, and a
+reply without them is one that failed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from ohlcv_assets.errors import StoreMismatchError
+from ohlcv_assets.market.schema import SYMBOL_TYPE, TS_TYPE
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import symbol_of
+
+LAST_STATEMENT: Final = "SHOW DATABASES"
+"""Has a header whatever is stored, costs 0.04 ms, and is allowed to whoever may read any bucket."""
+
+Types = Mapping[str, pa.DataType]
+
+_LAST_HEADER: Final = b"name,tags,name\n"
+_FLUX_ERROR: Final = re.compile(rb"(?:^|\n),?error,reference\r?\n,?(.*)", re.DOTALL)
+_TABLES: Final = re.compile(rb"(?:\r\n){2,}")
+_TAG_PREFIX: Final = "symbol="
+_TEXT: Final = {"result": pa.string(), "symbol": pa.string(), "_field": pa.string(), "_value": pa.string()}
+_FLUX_TYPES: Final[Types] = {**_TEXT, "_time": TS_TYPE}
+
+
+class ReplyError(Exception):
+    """A reply that passed and yet reports an error, or lacks its end; its text is the server's."""
+
+
+def flux_table(body: bytes) -> pa.Table:
+    """Return what Flux replied as one table: ``result``, ``symbol``, ``_field``, ``_value`` (text), ``_time``.
+
+    Columns that a result does not have are null. A value keeps the text it came in, which is exact for every type.
+
+    Raises
+    ------
+    ReplyError
+        The reply ends in an error.
+    """
+    failed = _FLUX_ERROR.search(body)
+    if failed is not None:
+        raise ReplyError(" ".join(failed[1].decode(errors="replace").strip(' \r\n,"').split()))
+    tables = [_read(block, _FLUX_TYPES) for block in _TABLES.split(body) if block.strip()]
+    schema = pa.schema(list(_FLUX_TYPES.items()))
+    whole = [_with_all(table, schema) for table in tables]
+    return pa.concat_tables([schema.empty_table(), *whole])
+
+
+def influxql_table(body: bytes, types: Types) -> pa.Table:
+    """Return what InfluxQL replied to statements that select the same columns, as one table.
+
+    Parameters
+    ----------
+    body
+        CSV; the last statement must have been ``LAST_STATEMENT``.
+    types
+        Columns to read, in the order of the table; ``tags`` for the series.
+
+    Raises
+    ------
+    ReplyError
+        A statement failed, or the reply was cut off.
+    """
+    end = body.rfind(_LAST_HEADER)
+    if end < 0 or not (end == 0 or body.endswith(b"\n\n", 0, end)):
+        raise ReplyError("a statement failed")
+    rows = body[:end].rstrip(b"\n")
+    if not rows:
+        return pa.schema(list(types.items())).empty_table()
+    header = rows[: rows.index(b"\n") + 1]
+    return _read(rows.replace(b"\n\n" + header, b"\n"), types)
+
+
+def symbols_of_tags(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Return a column ``tags`` of InfluxQL, grouped by symbol, as symbols; Any: the type parameter varies."""
+    return _renamed(column, len(_TAG_PREFIX))
+
+
+def symbols_of_texts(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Return tag texts as symbols; Any: the type parameter varies."""
+    return _renamed(column.dictionary_encode(), 0)
+
+
+def require_whole(table: pa.Table, what: str) -> pa.Table:
+    """Return a table without nulls.
+
+    Raises
+    ------
+    StoreMismatchError
+        A stored point lacks one of the columns.
+    """
+    for name in table.column_names:
+        column = table.column(name)
+        if column.null_count > 0:
+            row = table.slice(pc.index(pc.is_null(column), value=True).as_py(), 1)
+            where = f"{row['symbol'][0].as_py()} at {row['ts'][0].cast(pa.int64()).as_py()} ns"
+            raise StoreMismatchError(
+                f"InfluxDB holds {column.null_count:,} {what} without {name}, the first is {where}: load the day again."
+            )
+    return table
+
+
+def _renamed(column: pa.ChunkedArray[Any], skip: int) -> pa.ChunkedArray[Any]:
+    """Turn the dictionaries' tag texts into symbols; there are few of them. Any: the type parameter varies."""
+    chunks: list[pa.Array[Any]] = []  # Any: as above
+    for chunk in cast("list[pa.DictionaryArray[Any, Any]]", column.chunks):  # Any: as above
+        names = [symbol_of(text[skip:]) for text in cast("list[str]", chunk.dictionary.to_pylist())]
+        chunks.append(pa.DictionaryArray.from_arrays(chunk.indices, pa.array(names, pa.string())))
+    return pa.chunked_array([pa.array([], SYMBOL_TYPE), *chunks]).cast(SYMBOL_TYPE)
+
+
+def _read(block: bytes, types: Types) -> pa.Table:
+    """Read one CSV table with a header."""
+    head = block.lstrip(b"\r\n")
+    present = set(head[: head.find(b"\n")].decode().rstrip("\r").split(","))
+    columns = [name for name in types if name in present]
+    return csv.read_csv(
+        io.BytesIO(head),
+        convert_options=csv.ConvertOptions(
+            column_types={name: types[name] for name in columns},
+            include_columns=columns,
+            null_values=[""],
+            strings_can_be_null=False,
+        ),
+    )
+
+
+def _with_all(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

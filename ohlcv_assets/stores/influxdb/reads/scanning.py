@@ -1,0 +1,178 @@
+"""Whole points from the server: by exact keys, and all of a range page by page.
+
+What belongs here: statements of InfluxQL that give a trade or a bar in one row, and their order. What does not: counts
+and content (``queries``), sending (``asking``), reading CSV (``reading``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, cast
+
+import pyarrow as pa
+
+from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import influxql_name, influxql_string, tag_text
+from ohlcv_assets.stores.influxdb.reads.ahead import ahead
+from ohlcv_assets.stores.influxdb.reads.asking import Asker, QueryTimeout
+from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, whole_part
+from ohlcv_assets.stores.influxdb.reads.points import TRADES, Shape, field_counts
+from ohlcv_assets.stores.influxdb.reads.reading import require_whole, symbols_of_tags
+from ohlcv_assets.stores.tables import in_order, nanos
+from ohlcv_assets.units import Nanos
+
+PAGE_ROWS: Final = 200_000
+"""Points of one request: trades are about 12 MB of CSV, and as much again as a table."""
+
+LEAST_PAGE: Final = 1_000
+"""A page that takes too long is asked for in smaller ones down to this."""
+
+KEYS: Final = 100
+"""Keys of one request; each is a statement."""
+
+_SMALLER: Final = 8
+
+
+def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
+    """Return the ``STORED`` trades at exactly these (symbol, ts), sorted so.
+
+    Parameters
+    ----------
+    asker
+        The way to the server.
+    bucket
+        Name of the bucket of trades.
+    keys
+        Columns ``symbol`` and ``ts``; repeated ones and those without a trade give no row of their own.
+
+    Raises
+    ------
+    StoreMismatchError
+        A point there is no whole trade.
+    """
+    pairs = zip(cast("list[str]", keys["symbol"].to_pylist()), nanos(keys["ts"]).tolist(), strict=True)
+    wanted = sorted({(symbol, ts) for symbol, ts in pairs if FIRST_NS <= ts < END_NS})
+    statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
+    tables = [
+        table
+        for at in range(0, len(statements), KEYS)
+        for table in _halved(asker, bucket, statements[at : at + KEYS], "fetch")
+    ]
+    return in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
+
+
+def scan(
+    asker: Asker, bucket: str, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the ``STORED`` trades with ``start <= ts < end``, sorted by (symbol, ts), two pages in memory at a time.
+
+    Raises
+    ------
+    StoreMismatchError
+        A stored point is no whole trade.
+    """
+    part = whole_part(start, end)
+    if part is None or (symbols is not None and len(symbols) == 0):
+        return
+    for page in ahead(pages(asker, TRADES, bucket, part, symbols, name="scan")):
+        yield from page.to_batches()
+
+
+def pages(
+    asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequence[str] | None, *, name: str
+) -> Iterator[pa.Table]:
+    """Yield the points of a range, sorted by (symbol, ts), in tables of ``PAGE_ROWS`` at most.
+
+    Parameters
+    ----------
+    asker, shape, bucket, part
+        What to ask for.
+    symbols
+        Which, not empty; all where None.
+    name
+        What the query is called in errors.
+    """
+    counted = field_counts(asker, shape, bucket, part, symbols=symbols, name=name)
+    for group in _groups({symbol: max(found.values()) for symbol, found in counted.items()}):
+        try:
+            # One symbol alone may have more than a page.
+            grouped = None if len(group) == 1 else points_of(asker, shape, bucket, part, group, name=name)
+        except QueryTimeout:
+            grouped = None
+        if grouped is not None:
+            yield grouped
+            continue
+        for symbol in group:
+            yield from _symbol_pages(asker, shape, bucket, part, symbol, name)
+
+
+def points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequence[str], *, name: str) -> pa.Table:
+    """Return the points of some symbols in one request, in the order of the symbols; there must not be many."""
+    statements = [f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol" for symbol in symbols]
+    return _points(asker, shape, bucket, statements, name)
+
+
+def _symbol_pages(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, name: str) -> Iterator[pa.Table]:
+    """Yield the points of one symbol page by page, each beginning where the last one ended."""
+    limit, after = PAGE_ROWS, ""
+    while True:
+        statement = f"{_select(shape, symbol)} AND {_span(part)}{after} GROUP BY symbol LIMIT {limit}"
+        try:
+            page = _points(asker, shape, bucket, [statement], name)
+        except QueryTimeout:
+            if limit <= LEAST_PAGE:
+                raise
+            limit = max(LEAST_PAGE, limit // _SMALLER)
+            continue
+        yield page
+        if page.num_rows < limit:
+            return
+        after = f" AND time > {int(nanos(page['ts'])[-1])}"
+
+
+def _groups(counts: Mapping[str, int]) -> Iterator[list[str]]:
+    """Yield the symbols in order, those together that fit into a page."""
+    group: list[str] = []
+    rows = 0
+    for symbol, count in counts.items():
+        if group and rows + count > PAGE_ROWS:
+            yield group
+            group, rows = [], 0
+        group.append(symbol)
+        rows += count
+    if group:
+        yield group
+
+
+def _halved(asker: Asker, bucket: str, statements: Sequence[str], name: str) -> Iterator[pa.Table]:
+    """Yield the trades that statements select, asked in halves where together they take too long."""
+    try:
+        found = _points(asker, TRADES, bucket, statements, name)
+    except QueryTimeout:
+        if len(statements) == 1:
+            raise
+        half = len(statements) // 2
+        yield from _halved(asker, bucket, statements[:half], name)
+        yield from _halved(asker, bucket, statements[half:], name)
+    else:
+        yield found
+
+
+def _points(asker: Asker, shape: Shape, bucket: str, statements: Sequence[str], name: str) -> pa.Table:
+    """Return what statements select, in their order."""
+    types = {field: shape.schema.field(field).type for field in shape.fields}
+    found = asker.influxql(bucket, statements, {"tags": SYMBOL_TYPE, "time": pa.int64(), **types}, name)
+    columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *(found[field] for field in types)]
+    table = pa.Table.from_arrays(columns, names=shape.schema.names)
+    return require_whole(table, shape.what).cast(shape.schema)
+
+
+def _select(shape: Shape, symbol: str) -> str:
+    """Return a statement for the points of one symbol, to which conditions can be added."""
+    fields = ", ".join(influxql_name(field) for field in shape.fields)
+    whose = influxql_string(tag_text(symbol))
+    return f"SELECT {fields} FROM {influxql_name(shape.measurement)} WHERE symbol = {whose}"  # noqa: S608 -- quoted
+
+
+def _span(part: Part) -> str:
+    return f"time >= {part.start} AND time < {part.end}"

@@ -1,0 +1,92 @@
+"""Who holds a lease, and when others may take it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import pytest
+
+from ohlcv_assets.stores.influxdb.leasing.holders import Mode, Terms, Watch, described, has_ended, properties_of
+from ohlcv_assets.stores.influxdb.leasing.labels import Label, Labels, ServerClock
+from ohlcv_assets.stores.influxdb.leasing.processes import this_process
+
+pytestmark = pytest.mark.unit
+
+NOW = 1_700_000_000.0
+
+
+class Shelf:
+    """Labels of which only removing is asked."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    def remove(self, identity: str) -> bool:
+        """Remember what is removed."""
+        self.removed.append(identity)
+        return True
+
+
+def lease(mode: Mode = "writing", expires: str = "1700000010", *, dead: bool = False) -> Label:
+    """Return somebody's lease."""
+    process = this_process()
+    if dead:
+        process = dataclasses.replace(process, started=process.started - 1000)
+    return Label("1", "ohlcv/trades/day/2024-01-01", properties_of("somebody", process, mode, expires))
+
+
+def test_a_lease_ends_in_time_or_with_its_process() -> None:
+    """A lease lasts until it expires, the instant itself excluded, or until its process is gone."""
+    assert not has_ended(lease(), NOW + 9)
+    assert has_ended(lease(), NOW + 10)
+    assert has_ended(lease(dead=True), NOW)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"expires": "soon"}, {"pid": "x"}, {"started": ""}, {"expires": None}, {"host": None}, {"place": None}]
+)
+def test_what_nobody_of_us_made_is_no_lease(changes: dict[str, str | None]) -> None:
+    """A label that does not say all that a lease says keeps nobody out."""
+    properties = {**lease().properties, **changes}
+    label = Label("1", "x", {name: value for name, value in properties.items() if value is not None})
+    assert has_ended(label, NOW)
+
+
+def test_holders_are_named() -> None:
+    """Whoever waits learns which process on which machine does what."""
+    process = this_process()
+    assert described(lease()) == f"Process {process.pid} on {process.host} writes to"
+    assert described(lease("deleting")).endswith("deletes from")
+    assert described(lease("idle")).endswith("holds")
+    assert described(Label("1", "x", {})) == "Process ? on ? holds"
+
+
+def test_only_the_idle_are_removed_at_once() -> None:
+    """A holder that may have had requests under way is left alone for the grace, one renewed meanwhile altogether."""
+    ticks = [0.0]
+    shelf = Shelf()
+    watch = Watch(cast("Labels", shelf), ServerClock(lambda: ticks[0]), Terms(grace=5, patience=60))
+    assert watch.removed(lease("idle"), NOW + 20)
+    assert not watch.removed(lease(), NOW + 9)
+    assert not watch.removed(lease(), NOW + 10)
+    ticks[0] = 4.9
+    assert not watch.removed(lease(), NOW + 15)
+    assert not watch.removed(lease(expires="1700000050"), NOW + 15)
+    ticks[0] = 6.0
+    assert not watch.removed(lease(), NOW + 16)
+    ticks[0] = 11.0
+    assert watch.removed(lease(), NOW + 21)
+    assert shelf.removed == ["1", "1"]
+    assert not watch.exhausted
+    ticks[0] = 60.0
+    assert watch.exhausted
+
+
+def test_pauses_grow_to_half_a_second() -> None:
+    """Waiting begins with hundredths of a second, and asks at most twice a second in the end."""
+    watch = Watch(cast("Labels", Shelf()), ServerClock(), Terms())
+    pauses = [watch.pause() for _ in range(50)]
+    assert pauses[0] <= 0.02
+    assert max(pauses) <= 0.5
+    assert min(pauses[10:]) >= 0.25
