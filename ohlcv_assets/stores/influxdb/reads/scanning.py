@@ -75,7 +75,8 @@ def scan(
     if part is None or (symbols is not None and len(symbols) == 0):
         return
     for page in ahead(pages(asker, TRADES, bucket, part, symbols, name="scan")):
-        yield from page.to_batches()
+        # A reply may begin with an empty piece.
+        yield from (batch for batch in page.to_batches() if batch.num_rows > 0)
 
 
 def pages(
