@@ -16,7 +16,7 @@ HOST := 127.0.0.1
 PORT := 3000
 COMPOSE := docker compose
 
-.PHONY: help install home demo test lint types cover dev bench up down logs clean
+.PHONY: help install home demo test lint types cover dev bench up down logs docker-ready clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -61,14 +61,20 @@ dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
 bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 	$(BIN)/ohlcv bench
 
-up: ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster on 127.0.0.1:3000
+up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster on 127.0.0.1:3000
+	@test -z "$(filter-out dagster,$(WITH))" || { echo "WITH=$(WITH) is not known: WITH=dagster, or leave it out." >&2; exit 2; }
 	@$(COMPOSE) $(if $(WITH),--profile "$(WITH)") up --detach --wait $(if $(WITH),--build)
 
-down: ## Stop what `make up` started; its data stay
+down: docker-ready ## Stop what `make up` started; its data stay
 	@$(COMPOSE) --profile dagster down
 
-logs: ## Follow what the containers of `make up` print
+logs: docker-ready ## Follow what the containers of `make up` print
 	@$(COMPOSE) --profile dagster logs --follow --tail 100
+
+docker-ready:
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "'$(COMPOSE)' cannot be run: install Docker with its compose plugin," \
+		"or start InfluxDB without it (docs/influxdb.md)." >&2; exit 2; }
+	@said=$$($(COMPOSE) ps 2>&1 >/dev/null) || { echo "Docker cannot be used: $$said" >&2; exit 2; }
 
 clean: ## Remove the virtual environment and caches, never data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +104,65 @@ def test_the_image_gets_nothing_but_what_it_needs() -> None:
     assert "USER ohlcv" in lines
     copied = {line.split()[1] for line in lines if line.startswith("COPY ") and "--from" not in line}
     assert copied <= {"pyproject.toml", "README.md", "ohlcv_assets", "deploy/workspace.yaml"}
+
+
+def _compose(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run compose with nothing in the environment but what finds it, as a fresh clone would."""
+    environ = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    command = ["docker", "compose", *words]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
+def _has_compose() -> bool:
+    return shutil.which("docker") is not None and _compose("version", folder=ROOT).returncode == 0
+
+
+def _make_up(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "up", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(not _has_compose(), reason="docker compose is not installed")
+@pytest.mark.parametrize("env", [None, ".env.example", "one of each"])
+def test_compose_takes_the_file_without_a_word(tmp_path: Path, env: str | None) -> None:
+    """`docker compose config` is clean without an .env, with the example, and hands on what a set-up writes."""
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    if env == ".env.example":
+        shutil.copy(ROOT / ".env.example", tmp_path / ".env")
+    elif env is not None:
+        (tmp_path / ".env").write_text("OHLCV_INFLUX_TOKEN='to$ken'\nOHLCV_INFLUX_RETENTION=1y\nINFLUXDB_PORT=18086\n")
+    told = _compose("--profile", "dagster", "config", folder=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    services = yaml.safe_load(told.stdout)["services"]
+    assert set(services) == set(SERVICES)
+    environment = services["code"]["environment"]
+    assert environment["OHLCV_STORE"] == "influxdb"
+    if env == "one of each":
+        # Compose doubles a dollar where it prints one.
+        names = ("OHLCV_INFLUX_TOKEN", "OHLCV_INFLUX_RETENTION")
+        assert [environment[name] for name in names] == ["to$$ken", "1y"]
+        assert services["influxdb"]["ports"][0]["published"] == "18086"
+    alone = yaml.safe_load(_compose("config", folder=tmp_path).stdout)["services"]
+    assert set(alone) == {"influxdb"}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_up_without_docker_says_so(tmp_path: Path) -> None:
+    """No docker, a daemon that is down, and a mistyped profile are one sentence each, and nothing is started."""
+    none = _make_up("COMPOSE=no-such-docker compose")
+    assert none.stderr.splitlines()[0] == (
+        "'no-such-docker compose' cannot be run: install Docker with its compose plugin, "
+        "or start InfluxDB without it (docs/influxdb.md)."
+    )
+    asked, docker = tmp_path / "asked", tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\necho "$@" >> "{asked}"\n[ "$1" = version ] || {{ echo "Is it running?" >&2; exit 1; }}\n'
+    )
+    docker.chmod(0o755)
+    down = _make_up(f"COMPOSE={docker}")
+    assert down.stderr.splitlines()[0] == "Docker cannot be used: Is it running?"
+    assert asked.read_text("utf-8").splitlines() == ["version", "ps"]
+    docker.write_text(f'#!/bin/sh\necho "$@" >> "{asked}"\n')
+    slip = _make_up(f"COMPOSE={docker}", "WITH=dagser")
+    assert slip.stderr.splitlines()[0] == "WITH=dagser is not known: WITH=dagster, or leave it out."
+    assert {none.returncode, down.returncode, slip.returncode} == {2}
+    assert "up" not in asked.read_text("utf-8")
