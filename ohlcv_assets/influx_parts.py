@@ -34,6 +34,6 @@ def influx_layout(settings: Settings) -> Layout:
         settings.influx_bucket,
         retention=seconds_of(settings.influx_retention),
         shard=seconds_of(settings.influx_shard),
-        bar_retention=seconds_of(settings.influx_bar_retention),
+        bar_retention=None if settings.influx_bar_retention is None else seconds_of(settings.influx_bar_retention),
         bar_shard=seconds_of(settings.influx_bar_shard),
     )

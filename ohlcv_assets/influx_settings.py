@@ -67,7 +67,9 @@ class InfluxSettings(BaseSettings):
         default="10y", description="How long InfluxDB keeps trades: 10y, 52w, 90d, 48h; 0 for ever."
     )
     influx_shard: str = Field(default="7d", description="Shard duration of the bucket of trades.")
-    influx_bar_retention: str = Field(default="0", description="How long InfluxDB keeps bars; 0 for ever.")
+    influx_bar_retention: str | None = Field(
+        default=None, description="How long InfluxDB keeps bars; 0 for ever; unset: as each resolution defines it."
+    )
     influx_bar_shard: str = Field(default="30d", description="Shard duration of the buckets of bars.")
     influx_writer: Writer = Field(
         default="native", description="Who carries line protocol to the server: our connections or influxdb-client."
@@ -115,8 +117,8 @@ class InfluxSettings(BaseSettings):
 
     @field_validator("influx_retention", "influx_shard", "influx_bar_retention", "influx_bar_shard")
     @classmethod
-    def _is_a_span(cls, span: str) -> str:
-        if _SPAN.match(span) is None:
+    def _is_a_span(cls, span: str | None) -> str | None:
+        if span is not None and _SPAN.match(span) is None:
             raise ValueError("give a whole number of h, d, w or y such as 10y, or 0 for ever")
         return span
 

@@ -107,7 +107,7 @@ def _bars(project: Project) -> dg.AssetsDefinition:
             owners=OWNERS,
             code_version=CODE_VERSIONS[name],
             skippable=True,
-            metadata=md.BARS_SCHEMA | {"dagster/table_name": f"ohlcv_{resolution.name}"},
+            metadata=md.BARS_SCHEMA | {"dagster/table_name": resolution.kept.bucket},
         )
         for name, resolution in BARS.items()
     ]

@@ -34,7 +34,7 @@ DATASET_TAG: Final = "ohlcv/dataset"
 TRADES: Final = "trades"
 STORED_TRADES: Final = "stored_trades"
 DATASET_REPORT: Final = "dataset_report"
-BARS: Final[Mapping[str, Resolution]] = {f"ohlcv_{resolution.name}": resolution for resolution in STORED_RESOLUTIONS}
+BARS: Final[Mapping[str, Resolution]] = {resolution.kept.bucket: resolution for resolution in STORED_RESOLUTIONS}
 """Stored resolutions by the name of their asset."""
 
 DAY_ASSETS: Final = (TRADES, STORED_TRADES, *BARS)

@@ -103,4 +103,4 @@ def _plain(verdicts: Iterator[Verdict]) -> Iterator[tuple[str, Verdict]]:
 
 def _bars(project: Project, day: dt.date) -> Iterator[tuple[str, Verdict]]:
     for resolution, verdict in bar_checks(project, day):
-        yield f"ohlcv_{resolution.name}", verdict
+        yield resolution.kept.bucket, verdict

@@ -73,7 +73,7 @@ def layout_of(
     *,
     retention: int,
     shard: int,
-    bar_retention: int,
+    bar_retention: int | None,
     bar_shard: int,
     status: str = STATUS_BUCKET,
 ) -> Layout:
@@ -86,12 +86,16 @@ def layout_of(
     trades
         Name of the bucket of trades, without prefix.
     retention, shard, bar_retention, bar_shard
-        Seconds; a retention of 0 means for ever.
+        Seconds; a retention of 0 means for ever, and None for bars what the definition of each resolution says.
     status
         Name of the bucket of records.
     """
     bars = {
-        resolution.name: Bucket(f"{prefix}ohlcv_{resolution.name}", bar_retention, bar_shard)
+        resolution.name: Bucket(
+            f"{prefix}{resolution.kept.bucket}",
+            resolution.kept.retention if bar_retention is None else bar_retention,
+            bar_shard,
+        )
         for resolution in STORED_RESOLUTIONS
     }
     return Layout(Bucket(f"{prefix}{trades}", retention, shard), bars, Bucket(status, 0, _WEEK * 52))

@@ -21,6 +21,16 @@ def test_the_default_dataset_has_plain_names() -> None:
     assert layout.status.retention == 0
 
 
+def test_bars_are_kept_as_defined_where_nothing_else_is_said() -> None:
+    """Without a retention of bars each bucket has that of its resolution's definition; one that is given is for all."""
+    defined = layout_of("", "trades", retention=100, shard=10, bar_retention=None, bar_shard=20)
+    assert {name: bucket.retention for name, bucket in defined.bars.items()} == {
+        resolution.name: resolution.kept.retention for resolution in STORED_RESOLUTIONS
+    }
+    given = layout_of("", "trades", retention=100, shard=10, bar_retention=7, bar_shard=20)
+    assert {bucket.retention for bucket in given.bars.values()} == {7}
+
+
 def test_other_datasets_share_only_the_bucket_of_records() -> None:
     """A prefix goes before every name but that of the records."""
     plain, btc = (
