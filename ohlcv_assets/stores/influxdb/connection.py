@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlencode
@@ -273,7 +274,7 @@ class Connection:
         self._check()
         target = path if not query else f"{path}?{urlencode(query)}"
         seconds = timeout if timeout is not None else self.address.timeout
-        return self._pool.urlopen(
+        response = self._pool.urlopen(
             method,
             target,
             body=body,
@@ -283,6 +284,22 @@ class Connection:
             redirect=False,
             preload_content=preload,
         )
+        return _require_headers(response)
+
+
+def _require_headers(response: urllib3.BaseHTTPResponse) -> urllib3.BaseHTTPResponse:
+    """Return a response, or raise where the connection ended within its headers.
+
+    The standard library takes such an end for the end of the headers, and a body of unknown length for an empty one: a
+    count would be none. InfluxDB sends the date and how long the body is last.
+    """
+    headers = response.headers
+    sized = headers.get("Content-Length", "").isdigit() or headers.get("Transfer-Encoding") == "chunked"
+    # A date that was cut off may read as another one.
+    if headers.get("Date", "").endswith("GMT") and (sized or response.status == HTTPStatus.NO_CONTENT):
+        return response
+    response.close()
+    raise urllib3.exceptions.ProtocolError("the reply was cut off within its headers")
 
 
 def _let_pass() -> None:

@@ -22,9 +22,9 @@ What = Literal["answer", "refuse", "reset", "swallow", "truncate", "close", "twi
 
 ``answer``: the script's own reply instead of the server's; nothing is carried out. ``refuse``: the connection is reset
 after half the body was read; nothing is carried out. ``reset``: carried out, then the connection is reset instead of a
-reply. ``swallow``: carried out, and no reply ever comes. ``truncate``: carried out, and half the reply arrives.
-``close``: carried out and answered, then the kept-alive connection is closed without a word. ``twice``: carried out
-twice. ``pass``: carried out and answered, for the sake of the delay.
+reply. ``swallow``: carried out, and no reply ever comes. ``truncate``: carried out, and only a part of the reply
+arrives. ``close``: carried out and answered, then the kept-alive connection is closed without a word. ``twice``:
+carried out twice. ``pass``: carried out and answered, for the sake of the delay.
 """
 
 LONGEST: Final = 60.0
@@ -51,6 +51,8 @@ class Fault:
         The reply of ``answer``.
     delay
         Seconds before the request is looked at.
+    part
+        Of the bytes of a reply, headers included, those that ``truncate`` lets arrive.
     """
 
     what: What
@@ -62,6 +64,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     delay: float = 0.0
+    part: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.owner.note(self.command, path, 0)
             self._hold()
         elif fault.what == "truncate":
-            self._reply(path, answer, part=0.5)
+            self._reply(path, answer, part=fault.part)
         else:
             self._reply(path, answer)
             if fault.what == "close":
@@ -263,8 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, path: str, answer: Answer, part: float = 1.0) -> None:
         """Send a reply, or the first part of its bytes, headers included."""
-        lines = [f"HTTP/1.1 {answer.status} .", f"Date: {self.date_time_string()}"]
+        lines = [f"HTTP/1.1 {answer.status} ."]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+        lines.append(f"Date: {self.date_time_string()}")
         if answer.status != 204:
             lines.append(f"Content-Length: {len(answer.body)}")
         whole = "\r\n".join([*lines, "", ""]).encode() + (b"" if self.command == "HEAD" else answer.body)

@@ -60,6 +60,18 @@ def test_a_reply_is_a_reply_whatever_its_status(fake_server: Fake) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("part", [0.05, 0.3, 0.6, 0.75, 0.8, 0.85, 0.9, 0.95])
+@pytest.mark.parametrize("path", ["/ping", "/api/v2/me"])
+def test_a_reply_that_is_cut_off_is_none(fake_server: Fake, path: str, part: float) -> None:
+    """A connection that ends within the headers, or within the body, is told from an empty reply."""
+    connection = connected(fake_server)
+    fake_server.faults.add("truncate", path=path, part=part)
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        connection.send("GET", path)
+    assert connection.send("GET", path).passed
+    connection.close()
+
+
 def test_calls_come_through_bad_moments(fake_server: Fake) -> None:
     """A call is repeated after lost replies and overload, with the pause that the server asks for."""
     waits = Waits()

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ohlcv_assets.stores.influxdb.leasing.labels import Label, Labels, ServerClock
-from ohlcv_assets.stores.influxdb.leasing.processes import Process, is_dead
+from ohlcv_assets.stores.influxdb.leasing.processes import Process, is_dead, this_process
 
 Mode = Literal["idle", "writing", "deleting"]
 
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 0.5
 _DOUBLINGS: Final = 10
+
+HOLDERS: Final[set[str]] = set()
+"""The holders of this process that have not given back. Labels of others of this process are over: those could not be
+removed, since the server was away."""
+
 _DOES: Final[Mapping[str, str]] = {"deleting": "deletes from", "writing": "writes to"}
 
 
@@ -73,7 +78,7 @@ def described(label: Label) -> str:
 
 
 def has_ended(label: Label, now: float) -> bool:
-    """Return whether a lease is over: not renewed in time, or its process is gone from this machine.
+    """Return whether a lease is over: not renewed in time, or its process is gone from this machine or gave it up.
 
     Parameters
     ----------
@@ -85,7 +90,8 @@ def has_ended(label: Label, now: float) -> bool:
     found = label.properties
     try:
         process = Process(found["host"], found["place"], int(found["pid"]), float(found["started"]))
-        return now >= float(found["expires"]) or is_dead(process)
+        given_up = process == this_process() and found["holder"] not in HOLDERS
+        return now >= float(found["expires"]) or given_up or is_dead(process)
     except (KeyError, ValueError):
         # Nobody who keeps this protocol made it.
         return True

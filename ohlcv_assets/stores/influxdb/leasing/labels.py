@@ -124,9 +124,13 @@ class Labels:
         reply = self._call("PATCH", f"{_PATH}/{id_}", "renew a lease", document=document, accept=_GONE, brisk=brisk)
         return reply.passed
 
-    def remove(self, id_: str, *, brisk: bool = False) -> bool:
-        """Remove a label; return False where there is no such label any more."""
-        return self._call("DELETE", f"{_PATH}/{id_}", "end a lease", accept=_GONE, brisk=brisk).passed
+    def remove(self, id_: str, *, brisk: bool = False, patience: float = 0.0) -> bool:
+        """Remove a label; return False where there is no such label any more.
+
+        Brisk, it is repeated for ``patience`` seconds only.
+        """
+        path = f"{_PATH}/{id_}"
+        return self._call("DELETE", path, "end a lease", accept=_GONE, brisk=brisk, patience=patience).passed
 
     def _find(self, prefix: str, query: Mapping[str, str]) -> tuple[list[Label], float]:
         whole = {"orgID": self._connection.org_id(), **query}
@@ -144,9 +148,10 @@ class Labels:
         document: object = None,
         accept: frozenset[int] = frozenset(),
         brisk: bool = False,
+        patience: float = 0.0,
     ) -> Reply:
         asked = self._clock.tick()
-        limits = {"timeout": BRISK, "patience": 0.0} if brisk else {"timeout": None, "patience": None}
+        limits = {"timeout": BRISK, "patience": patience} if brisk else {"timeout": None, "patience": None}
         reply = self._connection.call(
             method, path, doing=doing, query=query, document=document, accept=accept, **limits
         )

@@ -27,12 +27,16 @@ from typing import Final
 
 from ohlcv_assets.errors import StoreBusyError, StoreError
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.leasing.holders import Mode, Terms, Watch, described, properties_of
+from ohlcv_assets.stores.influxdb.leasing.holders import HOLDERS, Mode, Terms, Watch, described, properties_of
 from ohlcv_assets.stores.influxdb.leasing.labels import Label, Labels, ServerClock
 from ohlcv_assets.stores.influxdb.leasing.processes import this_process
 
 OVERDUE_PAUSE: Final = 1.0
 """Seconds between attempts to renew what could not be renewed."""
+
+
+RELEASING: Final = 2.0
+"""Seconds for which giving a lease back is repeated: one lost reply should not make others wait for its end."""
 
 
 class LeaseOverdueError(ConnectionError):
@@ -149,6 +153,7 @@ class DayLease:
 
     def take(self) -> None:
         """Take all of its days, and renew them from now on."""
+        HOLDERS.add(self._holder)
         self._keeper.start()
         for name in self._names:
             self._acquire(name, "idle")
@@ -160,8 +165,11 @@ class DayLease:
         if self._keeper.is_alive():
             self._keeper.join()
         self._find_what_was_asked_for()
-        for held in list(self._held.values()):
-            self._drop(held)
+        try:
+            for held in list(self._held.values()):
+                self._drop(held)
+        finally:
+            HOLDERS.discard(self._holder)
 
     def check(self) -> None:
         """Make sure that the lease is still ours; to be called before every request that depends on it.
@@ -332,7 +340,7 @@ class DayLease:
     def _drop(self, held: _Held) -> None:
         with self._lock, suppress(StoreError):
             del self._held[held.name]
-            self._leases.labels.remove(held.id, brisk=True)
+            self._leases.labels.remove(held.id, brisk=True, patience=RELEASING)
 
     def _wait(self, watch: Watch, other: Label) -> None:
         """Wait a little for somebody else."""

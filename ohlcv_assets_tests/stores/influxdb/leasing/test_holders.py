@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import cast
 
+import psutil
 import pytest
 
-from ohlcv_assets.stores.influxdb.leasing.holders import Mode, Terms, Watch, described, has_ended, properties_of
+from ohlcv_assets.stores.influxdb.leasing.holders import (
+    HOLDERS,
+    Mode,
+    Terms,
+    Watch,
+    described,
+    has_ended,
+    properties_of,
+)
 from ohlcv_assets.stores.influxdb.leasing.labels import Label, Labels, ServerClock
 from ohlcv_assets.stores.influxdb.leasing.processes import this_process
 
@@ -29,8 +39,9 @@ class Shelf:
 
 
 def lease(mode: Mode = "writing", expires: str = "1700000010", *, dead: bool = False) -> Label:
-    """Return somebody's lease."""
-    process = this_process()
+    """Return somebody's lease: of the process that started this one, or of one that is gone."""
+    parent = psutil.Process(os.getppid())
+    process = dataclasses.replace(this_process(), pid=parent.pid, started=parent.create_time())
     if dead:
         process = dataclasses.replace(process, started=process.started - 1000)
     return Label("1", "ohlcv/trades/day/2024-01-01", properties_of("somebody", process, mode, expires))
@@ -41,6 +52,15 @@ def test_a_lease_ends_in_time_or_with_its_process() -> None:
     assert not has_ended(lease(), NOW + 9)
     assert has_ended(lease(), NOW + 10)
     assert has_ended(lease(dead=True), NOW)
+
+
+def test_what_this_process_gave_up_is_over() -> None:
+    """A lease of this process lasts as long as somebody here still holds it, even if its label could not be removed."""
+    label = Label("1", "x", properties_of("of this process", this_process(), "writing", "1700000010"))
+    HOLDERS.add("of this process")
+    assert not has_ended(label, NOW)
+    HOLDERS.remove("of this process")
+    assert has_ended(label, NOW)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +75,7 @@ def test_what_nobody_of_us_made_is_no_lease(changes: dict[str, str | None]) -> N
 
 def test_holders_are_named() -> None:
     """Whoever waits learns which process on which machine does what."""
-    process = this_process()
-    assert described(lease()) == f"Process {process.pid} on {process.host} writes to"
+    assert described(lease()) == f"Process {os.getppid()} on {this_process().host} writes to"
     assert described(lease("deleting")).endswith("deletes from")
     assert described(lease("idle")).endswith("holds")
     assert described(Label("1", "x", {})) == "Process ? on ? holds"
