@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from pydantic import SecretStr
@@ -47,7 +47,7 @@ class Address:
     Attributes
     ----------
     url
-        Without a slash at the end.
+        Without a slash at the end; a path, such as that of a proxy, comes before the path of every request.
     org
         Name of the organisation.
     token
@@ -84,6 +84,7 @@ class Connection:
     def __init__(self, address: Address, size: int = 4, sleep: Callable[[float], None] = time.sleep) -> None:
         self.address = address
         self._size = size
+        self._prefix = urlsplit(address.url).path.rstrip("/")
         self._sleep = sleep
         self._random = random.Random()  # noqa: S311 -- jitter, not secrets
         self._org_id: str | None = None
@@ -272,7 +273,7 @@ class Connection:
         preload: bool,
     ) -> urllib3.BaseHTTPResponse:
         self._check()
-        target = path if not query else f"{path}?{urlencode(query)}"
+        target = self._prefix + (path if not query else f"{path}?{urlencode(query)}")
         seconds = timeout if timeout is not None else self.address.timeout
         response = self._pool.urlopen(
             method,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import secrets
 import ssl
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import certifi
@@ -14,7 +17,12 @@ from pydantic import SecretStr
 
 from ohlcv_assets.errors import StoreAccessError, StoreRejectedError, StoreUnavailableError
 from ohlcv_assets.stores.influxdb.connection import Address, Connection, tls_context
-from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
+from ohlcv_assets.stores.influxdb.failures import Reply
+from ohlcv_assets.stores.influxdb.writer.carriers import NativeCarrier
+from ohlcv_assets.stores.influxdb.writer.client import ClientCarrier
+from ohlcv_assets_tests.secrets_guard import keep_secret
+from ohlcv_assets_tests.stores.influxdb.fake.server import Fake, FakeServer
+from ohlcv_assets_tests.stores.influxdb.faulty import Answer, Request
 
 pytestmark = pytest.mark.integration
 
@@ -244,3 +252,37 @@ def test_certificates_beside_the_systems_are_trusted() -> None:
     with pytest.raises(StoreUnavailableError):
         connection.call("GET", "/ping", doing="look")
     connection.close()
+
+
+class BehindAProxy(FakeServer):
+    """A server that is reached below a path, as a proxy would have it; anywhere else there is nothing."""
+
+    def carry_out(self, request: Request) -> Answer:
+        """Answer what comes below the path."""
+        if not request.path.startswith("/influx/"):
+            return Answer(404)
+        return super().carry_out(replace(request, path=request.path.removeprefix("/influx")))
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_path_of_the_address_is_kept(slash: str) -> None:
+    """Requests go below the path of the address, with and without a query; so do lines by either carrier."""
+    with BehindAProxy() as server:
+        token = SecretStr(keep_secret(secrets.token_urlsafe(32)))
+        first = {"username": "tests", "password": "password", "org": "ohlcv-poc", "bucket": "first"}
+        server.held.set_up({**first, "token": token.get_secret_value()})
+        address = Address(f"{server.url}/influx{slash}", "ohlcv-poc", token, patience=0)
+        connection = Connection(address)
+        assert connection.org_id() == server.held.id
+        with connection.stream("GET", "/api/v2/me") as response:
+            assert response.status == 200
+        connection.close()
+        for carrier in (NativeCarrier(address, 1, 5.0), ClientCarrier(address, 1, 5.0)):
+            for gzipped in (False, True):
+                lines = b"trades,symbol=A price=1 1"
+                outcome = carrier.send("first", gzip.compress(lines) if gzipped else lines, gzipped=gzipped)
+                assert isinstance(outcome, Reply)
+                assert outcome.passed
+            carrier.close()
+        assert server.count("/influx/api/v2/write", 204) == 4
+        assert server.count("/") == server.count("/influx/")
