@@ -18,12 +18,12 @@ FROM python:3.11-slim-bookworm
 RUN useradd --uid 1000 --create-home ohlcv && mkdir /data && chown ohlcv:ohlcv /data
 COPY --from=build /opt/ohlcv /opt/ohlcv
 COPY deploy/workspace.yaml /opt/ohlcv/workspace.yaml
-# Compiled kernels are kept where the user may write.
+# Compiled kernels are kept in the volume, where they outlive the container.
 ENV PATH=/opt/ohlcv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     OHLCV_DATA_DIR=/data \
     DAGSTER_HOME=/data/dagster_home \
-    NUMBA_CACHE_DIR=/home/ohlcv/.cache/numba
+    NUMBA_CACHE_DIR=/data/numba
 USER ohlcv
 WORKDIR /home/ohlcv
 CMD ["ohlcv", "--help"]
