@@ -2,19 +2,25 @@
 
 What belongs here: reading and writing records. What does not: deciding what a day's state is (``trades``).
 
-A record is a point of the status bucket at the start of its day; tag ``bucket``, fields ``state``, ``hash`` and
-``rows``. It is overwritten and never deleted, since deletes are slow and must not meet writes: a day without a record
-has the state ``none``.
+A record is a point of the status bucket at the start of its day; tag ``bucket``, fields ``attempt``, ``proved``,
+``hash`` and ``rows``. It is overwritten and never deleted, since deletes are slow and must not meet writes: a day
+without a record has an empty ``attempt``.
+
+A request that was given up and sent again may still reach the server, long after. Hence no state is written but two
+names: whoever begins to change a day writes the name of the attempt, whoever has proved it writes the same name as
+proved. The day is clean where both are one, whichever request came last; a late request of an earlier attempt can make
+a clean day dirty, but never a dirty one clean.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable
 from typing import Final, cast
 
-from ohlcv_assets.stores.base import DayRecord, DayState
+from ohlcv_assets.stores.base import DayRecord
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.failures import query_error
 from ohlcv_assets.stores.influxdb.layout import Layout
@@ -22,12 +28,10 @@ from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, infl
 from ohlcv_assets.units import Nanos, day_of, day_start
 
 MEASUREMENT: Final = "days"
-NONE: Final = "none"
-_STATES: Final[Mapping[object, DayState]] = {"clean": "clean", "dirty": "dirty"}
 
 
 class Records:
-    """The records of one dataset.
+    """The records of one dataset, as one attempt to change days sees and writes them.
 
     Parameters
     ----------
@@ -43,6 +47,7 @@ class Records:
         self._connection = connection
         self._layout = layout
         self._patience = patience
+        self._attempt = uuid.uuid4().hex
 
     def get(self, day: dt.date) -> DayRecord | None:
         """Return what is recorded of a day."""
@@ -53,18 +58,19 @@ class Records:
         return self._find("")
 
     def mark(self, record: DayRecord) -> None:
-        """Record a day, in place of what was recorded before."""
-        self._write([self._line(record.day, record.state, record.content_hash, record.rows)])
+        """Record a day, in place of what was recorded before; clean only after dirty, with the same object."""
+        name = "attempt" if record.state == "dirty" else "proved"
+        self._write([self._line(record.day, name, self._attempt, record.content_hash, record.rows)])
 
     def forget(self, days: Iterable[dt.date]) -> None:
         """Leave days without a record."""
-        lines = [self._line(day, NONE, "", 0) for day in days]
+        lines = [self._line(day, "attempt", "", "", 0) for day in days]
         if lines:
             self._write(lines)
 
-    def _line(self, day: dt.date, state: str, content_hash: str, rows: int) -> bytes:
+    def _line(self, day: dt.date, name: str, attempt: str, content_hash: str, rows: int) -> bytes:
         tag = escaped_tag(self._layout.trades.name)
-        fields = f'state="{state}",hash="{_escaped(content_hash)}",rows={rows}i'
+        fields = f'{name}="{attempt}",hash="{_escaped(content_hash)}",rows={rows}i'
         return b"%s,bucket=%s %s %d\n" % (MEASUREMENT.encode(), tag, fields.encode(), day_start(day))
 
     def _write(self, lines: list[bytes]) -> None:
@@ -80,7 +86,7 @@ class Records:
 
     def _find(self, condition: str) -> dict[dt.date, DayRecord]:
         whose = influxql_string(self._layout.trades.name)
-        text = f'SELECT "state", "hash", "rows" FROM "{MEASUREMENT}" WHERE "bucket" = {whose}{condition}'  # noqa: S608 -- quoted
+        text = f'SELECT "attempt", "proved", "hash", "rows" FROM "{MEASUREMENT}" WHERE "bucket" = {whose}{condition}'  # noqa: S608 -- quoted
         query = {"db": self._layout.status.name, "epoch": "ns", "q": text}
         reply = self._connection.call(
             "GET", "/query", doing="read the records of days", query=query, patience=self._patience
@@ -90,12 +96,14 @@ class Records:
             raise query_error(str(result["error"]), "records", self._connection.address.url)
         series = cast("list[dict[str, list[list[object]]]]", result.get("series") or [])
         rows = series[0]["values"] if series else []
-        found = {day_of(Nanos(cast("int", ts))): (state, hash_, number) for ts, state, hash_, number in rows}
-        return {
-            day: DayRecord(day, _STATES[state], str(hash_), cast("int", number))
-            for day, (state, hash_, number) in found.items()
-            if state in _STATES
-        }
+        return dict(_record(*row) for row in rows if row[1])
+
+
+def _record(
+    ts: object, attempt: object, proved: object, content_hash: object, rows: object
+) -> tuple[dt.date, DayRecord]:
+    day = day_of(Nanos(cast("int", ts)))
+    return day, DayRecord(day, "clean" if proved == attempt else "dirty", str(content_hash), cast("int", rows))
 
 
 def _escaped(text: str) -> str:

@@ -31,7 +31,7 @@ FAULTS: Final[dict[str, Faults]] = {
     "reset after the body": [("reset", {"times": 3})],
     "reset within the body": [("refuse", {"times": 3})],
     "swallowed reply": [("swallow", {"times": 2})],
-    "late beyond the time-out": [("pass", {"times": 2, "delay": 1.0})],
+    "late beyond the time-out": [("pass", {"times": 1, "delay": 1.0}), ("pass", {"times": 1, "skip": 2, "delay": 1.0})],
     "429": [("answer", {"times": 3, "status": 429, "headers": {"Retry-After": "0"}})],
     "500 time-out": [("answer", {"times": 2, "status": 500, "body": _SAYS % b"timeout"})],
     "500 cache": [("answer", {"times": 2, "status": 500, "body": _SAYS % b"cache-max-memory-size exceeded: (1/1)"})],
@@ -41,7 +41,7 @@ FAULTS: Final[dict[str, Faults]] = {
     "delivered twice": [("twice", {"times": None})],
     "questions cut short": [("truncate", {"path": "/api/v2/query", "times": 2}), ("reset", {"path": "/query"})],
     "leases cut short": [("reset", {"path": "/api/v2/labels", "times": 2, "method": "POST"})],
-    "deletes cut short": [("truncate", {"path": "/api/v2/delete", "times": 2})],
+    "deletes cut short": [("reset", {"path": "/api/v2/delete"}), ("truncate", {"path": "/api/v2/delete", "part": 0.3})],
 }
 
 FLAKY: Final[Faults] = [
