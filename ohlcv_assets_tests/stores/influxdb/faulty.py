@@ -268,7 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Send a reply, or the first part of its bytes, headers included."""
         lines = [f"HTTP/1.1 {answer.status} ."]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-        lines.append(f"Date: {self.date_time_string()}")
+        if "Date" not in answer.headers:
+            lines.append(f"Date: {self.date_time_string()}")
         if answer.status != 204:
             lines.append(f"Content-Length: {len(answer.body)}")
         whole = "\r\n".join([*lines, "", ""]).encode() + (b"" if self.command == "HEAD" else answer.body)

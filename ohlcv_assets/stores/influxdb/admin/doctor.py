@@ -180,9 +180,10 @@ def _retention(patient: Patient) -> Iterator[Finding]:
         yield Finding("retention", "ok", f"{why}, no day is too old")
         return
     first, last = patient.days
-    begin = dt.datetime.fromtimestamp(loader.server_time(), dt.UTC) - dt.timedelta(seconds=kept)
+    now = dt.datetime.fromtimestamp(loader.server_time(), dt.UTC)
+    begin = now - dt.timedelta(seconds=kept)
     start = dt.datetime.combine(first, dt.time(), dt.UTC)
-    remedy = f"set OHLCV_INFLUX_RETENTION to more than {span(kept)} or to 0, then {patient.repair}"
+    remedy = _longer(patient, now - start)
     if start < begin:
         what = "all days" if last < begin.date() else f"days before {begin:%Y-%m-%d}"
         yield Finding("retention", "fail", f"{what} of the dataset are older than what is kept ({span(kept)})", remedy)
@@ -191,6 +192,15 @@ def _retention(patient: Patient) -> Iterator[Finding]:
         yield Finding("retention", "warn", f"the first day, {first}, is deleted in {left} days", remedy)
     else:
         yield Finding("retention", "ok", f"the first day, {first}, is kept until {first + dt.timedelta(kept // _DAY)}")
+
+
+def _longer(patient: Patient, age: dt.timedelta) -> str:
+    """Say what keeps a day of some age: the settings as they are, or longer ones."""
+    wanted = patient.layout.trades.retention
+    least = age + SOON
+    if wanted == 0 or wanted >= least.total_seconds():
+        return f"{patient.repair} sets what the settings say, which is enough"
+    return f"set OHLCV_INFLUX_RETENTION to 0 (for ever) or to more than {least.days}d, then {patient.repair}"
 
 
 def _storage(patient: Patient) -> Iterator[Finding]:
@@ -230,7 +240,7 @@ def _disk(patient: Patient, vitals: Vitals) -> Finding:
     used = vitals.disk_bytes + vitals.wal_bytes
     told = f"all buckets take {_size(used)}, a year of 300 million trades takes about {_size(YEAR_BYTES)}"
     if vitals.engine_path is None or not vitals.engine_path.is_dir():
-        return Finding("disk", "ok", f"{told}; its free room cannot be seen from here")
+        return Finding("disk", "ok", f"{told}; its free room cannot be seen from here (`df` there tells it)")
     free = shutil.disk_usage(vitals.engine_path).free
     told = f"{told}; {_size(free)} are free"
     remedy = "free some, or move the server's data to a larger disk"

@@ -231,6 +231,15 @@ def test_days_that_are_too_old(fake: FakeServer, kept: Kept) -> None:
     }
     for days, state in cases.items():
         assert by_name(examine(patient(fake.url, kept, days=days)))["retention"].state == state
+    days = (edge - dt.timedelta(10), today)
+    found = by_name(examine(patient(fake.url, kept, days=days)))["retention"]
+    assert found.remedy == (
+        "set OHLCV_INFLUX_RETENTION to 0 (for ever) or to more than 3700d, then `ohlcv influx setup --repair`"
+    )
+    for enough in (0, 3702 * DAY):
+        found = by_name(examine(patient(fake.url, kept, days=days, layout=layout(retention=enough))))["retention"]
+        assert found.state == "fail"
+        assert found.remedy == "`ohlcv influx setup --repair` sets what the settings say, which is enough"
     assert "no dataset" in by_name(examine(patient(fake.url, kept, days=None)))["retention"].text
     fake.held.bucket("trades").set_rules([])
     assert "for ever" in by_name(examine(patient(fake.url, kept)))["retention"].text
