@@ -63,6 +63,8 @@ bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 
 up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster on 127.0.0.1:3000
 	@test -z "$(filter-out dagster,$(WITH))" || { echo "WITH=$(WITH) is not known: WITH=dagster, or leave it out." >&2; exit 2; }
+	@test -z "$(WITH)" || ! $(COMPOSE) --profile dagster config | grep -qE '^ *OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
+		echo "Dagster needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again." >&2; exit 2; }
 	@$(COMPOSE) $(if $(WITH),--profile "$(WITH)") up --detach --wait $(if $(WITH),--build)
 
 down: docker-ready ## Stop what `make up` started; its data stay

@@ -118,7 +118,10 @@ def _has_compose() -> bool:
 
 
 def _make_up(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "up", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    # The tests may have been started by make themselves.
+    environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    command = ["make", "up", *words]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.skipif(not _has_compose(), reason="docker compose is not installed")
@@ -145,24 +148,83 @@ def test_compose_takes_the_file_without_a_word(tmp_path: Path, env: str | None) 
     assert set(alone) == {"influxdb"}
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_up_without_docker_says_so(tmp_path: Path) -> None:
-    """No docker, a daemon that is down, and a mistyped profile are one sentence each, and nothing is started."""
-    none = _make_up("COMPOSE=no-such-docker compose")
-    assert none.stderr.splitlines()[0] == (
+@pytest.fixture
+def docker(tmp_path: Path) -> Docker:
+    """Return something that is called instead of docker."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    return Docker(tmp_path)
+
+
+class Docker:
+    """What `make up` calls instead of docker: notes what it is asked, and answers as told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.script = folder / "docker"
+        self.notes = folder / "notes"
+
+    def up(self, *words: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `make up` with lines of shell that answer for docker."""
+        self.notes.write_text("")
+        self.script.write_text(f'#!/bin/sh\necho "$*" >> "{self.notes}"\n{answers}\n')
+        self.script.chmod(0o755)
+        return _make_up(f"COMPOSE={self.script}", *words)
+
+    @property
+    def asked(self) -> list[str]:
+        """What it was asked."""
+        return self.notes.read_text("utf-8").splitlines()
+
+
+def test_up_without_docker_says_so() -> None:
+    """Where there is no docker, `make up` is one sentence that says what to do."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    told = _make_up("COMPOSE=no-such-docker compose")
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[0] == (
         "'no-such-docker compose' cannot be run: install Docker with its compose plugin, "
         "or start InfluxDB without it (docs/influxdb.md)."
     )
-    asked, docker = tmp_path / "asked", tmp_path / "docker"
-    docker.write_text(
-        f'#!/bin/sh\necho "$@" >> "{asked}"\n[ "$1" = version ] || {{ echo "Is it running?" >&2; exit 1; }}\n'
+
+
+def test_up_with_a_daemon_that_is_down_says_so(docker: Docker) -> None:
+    """Where docker does not answer, `make up` is its sentence, and starts nothing."""
+    told = docker.up(answers='[ "$1" = version ] || { echo "Is it running?" >&2; exit 1; }')
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[0] == "Docker cannot be used: Is it running?"
+    assert docker.asked == ["version", "ps"]
+
+
+def test_up_starts_the_store_alone(docker: Docker) -> None:
+    """`make up` starts what has no profile, and returns when it is healthy."""
+    told = docker.up()
+    assert (told.returncode, told.stderr) == (0, "")
+    assert docker.asked == ["version", "ps", "up --detach --wait"]
+
+
+@pytest.mark.parametrize("token", ["null", '""'])
+def test_up_with_dagster_needs_the_token(docker: Docker, token: str) -> None:
+    """Without the token that loads, Dagster is not started: it could not load its code."""
+    told = docker.up("WITH=dagster", answers=f"echo '      OHLCV_INFLUX_TOKEN: {token}'")
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[0] == (
+        "Dagster needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again."
     )
-    docker.chmod(0o755)
-    down = _make_up(f"COMPOSE={docker}")
-    assert down.stderr.splitlines()[0] == "Docker cannot be used: Is it running?"
-    assert asked.read_text("utf-8").splitlines() == ["version", "ps"]
-    docker.write_text(f'#!/bin/sh\necho "$@" >> "{asked}"\n')
-    slip = _make_up(f"COMPOSE={docker}", "WITH=dagser")
-    assert slip.stderr.splitlines()[0] == "WITH=dagser is not known: WITH=dagster, or leave it out."
-    assert {none.returncode, down.returncode, slip.returncode} == {2}
-    assert "up" not in asked.read_text("utf-8")
+    assert docker.asked == ["version", "ps", "--profile dagster config"]
+
+
+def test_up_with_dagster(docker: Docker) -> None:
+    """With the token Dagster is built and started; the token is printed nowhere."""
+    answers = """[ "$3" != config ] || echo '      OHLCV_INFLUX_TOKEN: abc'"""
+    told = docker.up("WITH=dagster", answers=answers)
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    assert docker.asked[-1] == "--profile dagster up --detach --wait --build"
+
+
+def test_up_with_something_unknown_says_so(docker: Docker) -> None:
+    """A slip in the profile is told, and nothing is started."""
+    told = docker.up("WITH=dagser")
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[0] == "WITH=dagser is not known: WITH=dagster, or leave it out."
+    assert docker.asked == ["version", "ps"]
