@@ -23,7 +23,7 @@ from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.deleting import delete_range
+from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
@@ -40,10 +40,6 @@ from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 
 _LEASE_CONNECTIONS: Final = 2
 """One for whoever takes leases and one for whoever renews them; those of a load may all be busy."""
-
-_DELETE_PAUSES: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
-"""Seconds before a delete and its repetitions: points that the server is just moving from memory to a file when it
-deletes have been seen to stay."""
 
 
 class InfluxTradeStore:
@@ -223,14 +219,11 @@ class InfluxTradeStore:
 
     def _delete(self, connection: Connection, day: dt.date) -> None:
         """Delete a day's trades and prove that none is left."""
-        for pause in _DELETE_PAUSES:
-            time.sleep(pause)
-            self._delete_range(connection, *day_bounds(day), f"the trades of {day}")
-            left = Counter(self.counts(day)).total()
-            if left == 0:
-                return
-        raise StoreMismatchError(
-            f"{left} trades of {day} were still in {self.name} after all of them were deleted: run the same again."
+        what = f"the trades of {day}"
+        until_gone(
+            lambda: self._delete_range(connection, *day_bounds(day), what),
+            lambda: Counter(self.counts(day)).total(),
+            f"{what} in {self.name}",
         )
 
     def _delete_range(self, connection: Connection, start: int, end: int, what: str) -> None:

@@ -43,7 +43,8 @@ def day_counts(asker: Asker, bucket: str, day: dt.date) -> dict[str, int]:
     """Count a day's stored trades per symbol, from the data itself.
 
     A trade is a point with all three fields. Points of a symbol that lack some are counted apart, under the symbol's
-    name followed by ``TORN``, so that a day with such points equals no promise.
+    name followed by ``TORN``, so that a day with such points equals no promise. Points that lack just what others have
+    are not seen here but by their content.
 
     Parameters
     ----------
