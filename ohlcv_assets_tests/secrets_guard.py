@@ -1,17 +1,21 @@
 """Nothing that a test emits may hold a token, a password or a line of trades.
 
-What belongs here: listening to every test of the suite - standard output, standard error, log records, the texts of all
-errors of ours - and failing the test that let something out. What does not: provoking it (``test_secrets``).
+What belongs here: listening to every test of the suite - standard output and error, log records, the texts of all
+errors of ours, what commands print, Dagster's events - and failing the test that let something out. What does not:
+provoking it (``test_secrets``).
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
-from collections.abc import Iterable, Iterator
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import pytest
+from dagster import DagsterInstance
 
 from ohlcv_assets.errors import OhlcvError
 
@@ -22,13 +26,21 @@ LINE: Final = re.compile(r"symbol=[^\s]* (?:price|amount|side|open)=")
 """What only line protocol looks like: a tag followed by fields. A series alone may be named."""
 
 _SHORTEST: Final = 8
-_HEARD: Final = pytest.StashKey[list[str]]()
+_HEARD: Final[list[str]] = []
+"""What was heard since the latest test began."""
+
+_LISTENING: Final = pytest.StashKey[bool]()
 
 
 def keep_secret(text: str) -> str:
     """Remember a secret and return it."""
     SECRETS.add(text)
     return text
+
+
+def hear(text: str) -> None:
+    """Listen to what was said elsewhere: in a process of its own, in a file."""
+    _HEARD.append(text)
 
 
 def leaks(texts: Iterable[str], secrets: Iterable[str] = SECRETS) -> list[str]:
@@ -44,45 +56,73 @@ def leaks(texts: Iterable[str], secrets: Iterable[str] = SECRETS) -> list[str]:
 class _Ear(logging.Handler):
     """Hears all log records of the process."""
 
-    def __init__(self, heard: list[str]) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.NOTSET)
-        self._heard = heard
         self.setFormatter(logging.Formatter("%(name)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what was said."""
-        self._heard.append(self.format(record))
+        """Listen to what was said."""
+        hear(self.format(record))
 
 
 @pytest.fixture(autouse=True)
 def _overheard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep the log records and the texts of all errors of ours, raised or not, while a test runs."""
-    heard: list[str] = []
-    request.node.stash[_HEARD] = heard
-    made = OhlcvError.__init__
+    """Listen while a test runs.
 
-    def remembered(self: OhlcvError, *args: Any) -> None:
-        """Any: what an exception is made of."""
-        heard.extend(str(arg) for arg in args)
-        made(self, *args)
-
-    monkeypatch.setattr(OhlcvError, "__init__", remembered)
-    ear = _Ear(heard)
+    To log records; to the texts of all errors of ours, raised or not; to what commands print, in this process or in
+    one of their own; to all events of Dagster with their metadata.
+    """
+    _HEARD.clear()
+    request.node.stash[_LISTENING] = True
+    monkeypatch.setattr(OhlcvError, "__init__", _telling_arguments(OhlcvError.__init__))
+    # What a test reads from these is in no report of pytest's any more.
+    monkeypatch.setattr(pytest.CaptureFixture, "readouterr", _telling(pytest.CaptureFixture.readouterr))
+    monkeypatch.setattr(subprocess.Popen, "communicate", _telling(subprocess.Popen.communicate))
+    monkeypatch.setattr(DagsterInstance, "handle_new_event", _telling_arguments(DagsterInstance.handle_new_event))
+    ear = _Ear()
     logging.getLogger().addHandler(ear)
     yield
     logging.getLogger().removeHandler(ear)
 
 
+def _telling(function: Callable[..., Iterable[Any]]) -> Callable[..., Iterable[Any]]:
+    """Return a function whose results, one or more texts, are heard; Any: text, bytes or None."""
+
+    @functools.wraps(function)
+    def told(*args: Any, **named: Any) -> Iterable[Any]:
+        """Any: passed on."""
+        results = function(*args, **named)
+        for each in results:
+            hear(each.decode(errors="replace") if isinstance(each, bytes) else str(each))
+        return results
+
+    return told
+
+
+def _telling_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method whose arguments are heard; Any: of whatever kind they are."""
+
+    @functools.wraps(function)
+    def told(self: object, *args: Any, **named: Any) -> Any:
+        """Any: passed on."""
+        for each in [*args, *named.values()]:
+            hear(str(each))
+        return function(self, *args, **named)
+
+    return told
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that passed but said what nobody may know."""
+    """Fail a test that said what nobody may know, in itself or while it was set up and taken down."""
     outcome: Any = yield  # Any: pluggy's result has no type parameter here
     report: pytest.TestReport = outcome.get_result()
-    if report.when != "call" or not report.passed or not SECRETS:
+    if report.when == "setup" or not report.passed or not item.stash.get(_LISTENING, False):
         return
     # What the test printed and logged; pytest keeps it for its own report.
     emitted = [content for _, _, content in item._report_sections]
-    found = leaks([*emitted, *item.stash.get(_HEARD, [])])
+    found = leaks([*emitted, *_HEARD])
     if found:
+        item.stash[_LISTENING] = False
         report.outcome = "failed"
         report.longrepr = f"The test let out {', '.join(found)}."

@@ -1,17 +1,23 @@
 """Processes that load into InfluxDB and die, are refused or hang: started by ``test_faults_processes`` and the like.
 
 What belongs here: what happens inside those processes, and starting them. What does not: judging the outcome.
+
+They are forked from a server that has imported everything once, since importing takes longer than loading does. What
+they print and log, at the level of debugging, is listened to as everything else that tests emit.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import logging
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Mouth
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import psutil
 import pyarrow as pa
@@ -21,17 +27,28 @@ from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.stores.base import DayContent
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
+from ohlcv_assets_tests.secrets_guard import hear
 from ohlcv_assets_tests.servers import layout_named
-from ohlcv_assets_tests.stores.influxdb.stores import plan
+from ohlcv_assets_tests.stores.influxdb.stores import impatient, plan
 from ohlcv_assets_tests.stores.made import FIRST, batches, day_number, made_day, promise
 
-ROOT: Final = Path(__file__).parents[3]
 SLICE: Final = 1_000
+FLOOD: Final = 1_000_000
+"""Trades, some 60 MB of lines."""
+
+LONGEST: Final = 120.0
+"""Seconds until a process has said something or ended."""
+
+_CONTEXT: Final = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
+
+Say = Callable[[str], None]
+"""Tells the test that started a process."""
 
 
 @dataclass
 class Order:
-    """What a process is to do; it comes over the standard input, since it holds a token.
+    """What a process is to do.
 
     Attributes
     ----------
@@ -57,12 +74,6 @@ class Order:
     plan: dict[str, Any] = field(default_factory=dict)
 
 
-def say(sentence: str) -> None:
-    """Tell the test that started this process."""
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
-
-
 def opened(order: Order) -> InfluxTradeStore:
     """Open the store."""
     load_plan = plan(**order.plan)
@@ -71,10 +82,10 @@ def opened(order: Order) -> InfluxTradeStore:
     )
     connection = Connection(address, load_plan.connections)
     layout = layout_named(order.prefix)
-    return InfluxTradeStore(connection, layout, load_plan, query_timeout=20.0, patience=order.patience)
+    return impatient(InfluxTradeStore(connection, layout, load_plan, query_timeout=20.0, patience=order.patience))
 
 
-def load(order: Order) -> None:
+def load(order: Order, say: Say) -> None:
     """Load some days, and say how that went."""
     store = opened(order)
     say("loading")
@@ -90,10 +101,12 @@ def load(order: Order) -> None:
         store.close()
 
 
-def flood(order: Order) -> None:
-    """Offer many trades, and say at the end how many were taken and by how much the memory grew."""
+def flood(order: Order, say: Say) -> None:
+    """Load one small day, offer many trades of another, and say how many were taken and by how much the memory grew."""
     store = opened(order)
-    table = made_day(FIRST, 100_000, ("A",))
+    first = made_day(day_number(1), 500, ("A",))
+    store.replace_day(promise(day_number(1), first), batches(first))
+    table = made_day(FIRST, FLOOD, ("A",))
     process = psutil.Process()
     taken = 0
     most = 0
@@ -108,36 +121,63 @@ def flood(order: Order) -> None:
 
     say("loading")
     try:
-        store.replace_day(DayContent(FIRST, "flood", {"A": 100_000}), offered())
+        store.replace_day(DayContent(FIRST, "flood", {"A": FLOOD}), offered())
     except OhlcvError as error:
         most = max(most, process.memory_info().rss)
         say(f"{type(error).__name__}|{taken}|{most - before}")
     store.close()
 
 
-def start(order: Order) -> subprocess.Popen[str]:
-    """Start a process and wait until it has opened the store."""
-    command = [sys.executable, "-m", "ohlcv_assets_tests.stores.influxdb.faults"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(asdict(order)))
-    process.stdin.close()
-    process.stdin = None
-    if process.stdout.readline() != "loading\n":
-        raise AssertionError(process.communicate()[1])
-    return process
+def work(order: Order, mouth: Mouth, output: str) -> None:
+    """Do it: the whole of a process."""
+    file = os.open(output, os.O_WRONLY | os.O_APPEND)
+    for standard in (1, 2):
+        os.dup2(file, standard)
+    logging.basicConfig(level=logging.DEBUG)
+    {each.__name__: each for each in (load, flood)}[order.mode](order, mouth.send)
 
 
-def said(process: subprocess.Popen[str]) -> str:
-    """Wait for the end of a process and return its last sentence."""
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out.strip().splitlines()[-1]
+class Loading:
+    """A process that has opened its store; a context manager that ends it."""
 
+    def __init__(self, order: Order) -> None:
+        handle, name = tempfile.mkstemp(prefix="ohlcv-loading-")
+        os.close(handle)
+        self._output = Path(name)
+        self._ear, mouth = _CONTEXT.Pipe(duplex=False)
+        self._process = _CONTEXT.Process(target=work, args=(order, mouth, name))
+        self._process.start()
+        mouth.close()
+        if self._next() != "loading":
+            self.kill()
+            raise AssertionError("the process did not open its store")
 
-if __name__ == "__main__":
-    given = Order(**json.loads(sys.stdin.read()))
-    {work.__name__: work for work in (load, flood)}[given.mode](given)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def said(self) -> str:
+        """Wait for the end and return the last sentence."""
+        sentence = self._next()
+        self._process.join(LONGEST)
+        assert self._process.exitcode == 0, self._output.read_text()
+        return sentence
+
+    def kill(self) -> None:
+        """Kill the process (SIGKILL) if it lives, and wait until it is gone."""
+        self._process.kill()
+        self._process.join()
+        self._ear.close()
+        if self._output.exists():
+            hear(self._output.read_text(errors="replace"))
+            self._output.unlink()
+
+    def _next(self) -> str:
+        try:
+            return str(self._ear.recv()) if self._ear.poll(LONGEST) else "silence"
+        except EOFError:
+            return self._output.read_text()

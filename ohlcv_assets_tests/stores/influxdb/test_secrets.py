@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -24,6 +27,8 @@ from ohlcv_assets_tests.stores.influxdb.stores import plan, trade_store
 from ohlcv_assets_tests.stores.made import FIRST, batches, made_day, promise
 
 pytestmark = pytest.mark.integration
+
+ROOT: Final = Path(__file__).parents[3]
 
 _QUOTING: Final = b'{"code":"invalid","message":"unable to parse \'trades,symbol=A price=1,amount=2,side=1i 5\': bad"}'
 
@@ -100,3 +105,74 @@ def test_the_guard_hears_what_is_let_out() -> None:
     assert len(found) == 2
     assert "token-of-mine" not in " ".join(found)
     assert leaks(["oldest point trades,symbol=A at 2024-01-31T00:00:00Z dropped"], ["token-of-mine"]) == []
+
+
+_LEAKING: Final = """
+import json, logging, subprocess, sys
+import dagster as dg
+import pytest
+from ohlcv_assets.errors import StoreAccessError
+from ohlcv_assets_tests.secrets_guard import hear, keep_secret
+
+TOKEN = keep_secret("a-token-" + "of-somebody")
+LINE = "trades,symbol=A " + "price=1,amount=2,side=1i 5"
+
+@pytest.mark.parametrize("text", [TOKEN, LINE, "nothing"])
+class TestLeaks:
+    def test_output(self, text):
+        print(text)
+
+    def test_log(self, text):
+        logging.getLogger("somewhere").warning("said %s", text)
+
+    def test_error(self, text):
+        StoreAccessError(f"no right for {text}")
+
+    def test_command(self, text, capsys):
+        sys.stderr.write(text)
+        capsys.readouterr()
+
+    def test_process(self, text):
+        subprocess.run([sys.executable, "-c", "import sys; print(sys.argv[1])", text], capture_output=True, check=True)
+
+    def test_dagster(self, text):
+        @dg.op
+        def leaking(context):
+            context.log_event(dg.AssetMaterialization("a", metadata={"told": text}))
+
+        @dg.job
+        def job():
+            leaking()
+
+        job.execute_in_process()
+
+    def test_elsewhere(self, text):
+        hear(text)
+
+    @pytest.fixture
+    def late(self, text):
+        yield
+        print(text)
+
+    def test_end(self, text, late):
+        pass
+"""
+
+
+def test_the_guard_fails_whoever_lets_something_out(tmp_path: Path) -> None:
+    """A token or a line in output, logs, errors, commands, processes, metadata or at a test's end fails that test."""
+    file = tmp_path / "test_leaking.py"
+    file.write_text(_LEAKING)
+    words = ["-p", "ohlcv_assets_tests.secrets_guard", "-p", "no:cacheprovider", "-rA", f"--rootdir={tmp_path}"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *words, str(file)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    ) as process:
+        # Not by `communicate`, which the guard listens to: this one reports what it found.
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+    found = {word: [line for line in lines if line.startswith(f"{word} ")] for word in ("PASSED", "FAILED", "ERROR")}
+    assert len(found["FAILED"]) == 14
+    assert len(found["ERROR"]) == 2
+    assert not any("[nothing]" in line for line in found["FAILED"] + found["ERROR"])
+    assert sum("The test let out" in line for line in lines) >= 16
+    assert sum("[nothing]" in line for line in found["PASSED"]) == 8
