@@ -29,6 +29,7 @@ from ohlcv_assets.bench.influx_load import (
 )
 from ohlcv_assets.bench.influx_peers import (
     GET_INCH,
+    INCH_CONNECTIONS,
     NO_TOKENS,
     Cost,
     InchRun,
@@ -52,9 +53,11 @@ from ohlcv_assets.stores.influxdb.writer.usage import ServerUsage, server_proces
 
 DAYS: Final = 366
 INCH_BATCHES: Final = (5_000, 20_000)
-INCH_CONNECTIONS: Final = 4
 FRAME_ROWS: Final = 100_000
 """Trades that influxdb-client's batching writer is given; it needs ten seconds for a day."""
+
+PATIENCE: Final = 30.0
+"""Seconds without any success that end a benchmark: what comes after is no figure."""
 
 Run = Callable[[], Cost]
 
@@ -102,7 +105,7 @@ class Bench:
     def into_fresh(self, action: Callable[[str], int]) -> Cost:
         """Run something that loads into an empty bucket of its own, and return its cost."""
         bucket = self.scratch.bucket()
-        cost = measured(lambda: action(bucket), self.server.cpu_seconds)
+        cost = measured(lambda: action(bucket), self.server)
         self.scratch.drop(bucket)
         return cost
 
@@ -173,7 +176,7 @@ def opened(settings: Settings, folder: Path, *, trades: int | None, repeats: int
             yield Bench(
                 scratch,
                 day,
-                replace(influx_plan(settings), rows_per_second=None),
+                replace(influx_plan(settings), rows_per_second=None, deadline=min(PATIENCE, settings.influx_deadline)),
                 ServerUsage(server_process(connection.address.url)),
                 settings.influx_query_timeout,
                 settings.store_patience,
@@ -231,7 +234,7 @@ def _own_runs(bench: Bench) -> Iterator[dict[str, Run]]:
 def _replaced(bench: Bench) -> Cost:
     """Load the day from its file as the pipeline does, into buckets of their own, and return what it cost."""
     with bench.store() as store:
-        return measured(lambda: replace_day(store, bench.day), bench.server.cpu_seconds)
+        return measured(lambda: replace_day(store, bench.day), bench.server)
 
 
 def _check_figures(bench: Bench, repeats: int) -> list[Figure]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from ohlcv_assets.bench.figures import Figure
-from ohlcv_assets.bench.influx_peers import CLIENT_LINES, Cost
+from ohlcv_assets.bench.influx_peers import CLIENT_LINES, INCH_CONNECTIONS, Cost
 
 INCH_TARGET: Final = 1.05
 FRAME_TARGET: Final = 4.5
@@ -24,7 +24,8 @@ BARE: Final = "bare connections, bodies made beforehand"
 FRAME: Final = "influxdb-client batching a pandas frame"
 FRAME_METHOD: Final = f"{CLIENT_LINES:,} lines a request, the first trades of the same day, interleaved with the others"
 INCH_METHOD: Final = (
-    "as many points in as many series, three fields, written by inch itself, interleaved with the others"
+    "as many points in as many series, one tag, three float fields, nanoseconds, constant values (shorter lines than "
+    f"trades make), {INCH_CONNECTIONS} connections, interleaved with the others"
 )
 
 Costs = Mapping[str, Sequence[Cost]]
@@ -80,7 +81,7 @@ def load_figures(costs: Costs, method: str, absent: str) -> list[Figure]:
     labels |= {"native": "native writer", "client": "client writer", "day": whole}
     for name in costs:
         figures += _server(labels[name], costs[name], methods.get(name, method))
-    return figures
+    return figures + _server_memory(costs, method)
 
 
 def _writer_figures(name: str, costs: Costs, method: str, absent: str) -> list[Figure]:
@@ -141,3 +142,12 @@ def _server(label: str, costs: Sequence[Cost], method: str) -> list[Figure]:
     spread = min(known), max(known)
     value = statistics.median(known)
     return [Figure("server", f"{label}: processor time", value, PER_MILLION, None, "", None, method, spread)]
+
+
+def _server_memory(costs: Costs, method: str) -> list[Figure]:
+    """Return the server's memory; nothing where it does not run on this machine."""
+    known = [cost.memory / 1e9 for several in costs.values() for cost in several if cost.memory is not None]
+    if not known:
+        return []
+    spread = min(known), max(known)
+    return [Figure("server", "resident memory, largest after a load", spread[1], "GB", None, "", None, method, spread)]

@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.stores.influxdb.connection import Address, tls_context
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT
+from ohlcv_assets.stores.influxdb.writer.usage import ServerUsage
 
 _LIBRARY: Final[Any] = influxdb_client  # Any: what it exports has no types
 
@@ -33,6 +34,9 @@ INCH: Final = "inch"
 GET_INCH: Final = "inch is not on PATH: go install github.com/influxdata/inch/cmd/inch@latest"
 NO_TOKENS: Final = "inch was not run: the token in force may not make the token that inch is given"
 FIELDS: Final = 3
+INCH_CONNECTIONS: Final = 4
+"""With more it is not faster where server and client share two cores."""
+
 PATIENCE: Final = 900.0
 """Seconds that a peer may take for one repetition."""
 
@@ -54,12 +58,15 @@ class Cost:
         Processor seconds of the loading process.
     server
         Processor seconds of the server; None where it does not run on this machine.
+    memory
+        Resident bytes of the server afterwards; likewise.
     """
 
     rows: int
     seconds: float
     client: float
     server: float | None
+    memory: int | None = None
 
     @property
     def rate(self) -> float:
@@ -77,7 +84,7 @@ class Cost:
         return None if self.server is None else self.server / self.rows * 1e6
 
 
-def measured(action: Callable[[], int], server: Callable[[], float | None]) -> Cost:
+def measured(action: Callable[[], int], server: ServerUsage) -> Cost:
     """Run something that loads rows and returns how many, and return its cost.
 
     Parameters
@@ -85,13 +92,13 @@ def measured(action: Callable[[], int], server: Callable[[], float | None]) -> C
     action
         What loads; processes that it starts and waits for count as the client.
     server
-        The server's processor seconds so far.
+        Where to read what the server used.
     """
-    served, spent, started = server(), _processor_seconds(), time.perf_counter()
+    served, spent, started = server.cpu_seconds(), _processor_seconds(), time.perf_counter()
     rows = action()
     seconds = time.perf_counter() - started
-    spent, after = _processor_seconds() - spent, server()
-    return Cost(rows, seconds, spent, None if served is None or after is None else after - served)
+    spent, after = _processor_seconds() - spent, server.cpu_seconds()
+    return Cost(rows, seconds, spent, None if served is None or after is None else after - served, server.memory())
 
 
 def _processor_seconds() -> float:
@@ -160,8 +167,15 @@ def run_inch(address: Address, token: SecretStr, bucket: str, run: InchRun) -> i
         # The exception's text repeats the command, and with it the token.
         raise OhlcvError(f"inch did not end within {PATIENCE:g} s; look at the server.") from None
     if ended.returncode != 0:
-        raise OhlcvError(f"inch ended with {ended.returncode}: the server refused what it wrote.")
+        said = _last_line(ended.stderr) or _last_line(ended.stdout)
+        said = said.replace(token.get_secret_value(), "***") or "it does not say why"
+        raise OhlcvError(f"inch ended with {ended.returncode} ({said}); `ohlcv influx doctor` looks at the server.")
     return run.points * run.series
+
+
+def _last_line(printed: bytes) -> str:
+    lines = printed.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def run_client_frame(address: Address, bucket: str, frame: pd.DataFrame) -> int:

@@ -3,9 +3,9 @@
 What belongs here: which settings are tried, in what order, and whether the best of them is worth a change. What does
 not: loading (``influx_load``), the comparison with other tools (``influx``).
 
-Coarse first (every batch size with every number of connections), then finer around the best, then compression and the
-memory ceiling one at a time, each tried once; what was fastest meets the settings in force in rounds that are repeated
-side by side. Only a setting that wins every one of those rounds is recommended.
+Coarse first (every batch size with every number of connections), then finer around the best: batch size, connections,
+compression and the memory ceiling, one after the other, each tried once. What was fastest meets the settings in force
+in rounds that are repeated side by side. Only a setting that wins every one of those rounds is recommended.
 """
 
 from __future__ import annotations
@@ -165,7 +165,8 @@ def search(
     until = clock() + budget
     middle = clock() + 0.6 * budget
     found.each([in_force, *_coarse(in_force)], lambda: clock() < middle)
-    found.each(_finer(found.fastest()), lambda: clock() < middle)
+    found.each(_sizes(found.fastest()), lambda: clock() < middle)
+    found.each(_counts(found.fastest()), lambda: clock() < middle)
     found.each(_others(found.fastest()), lambda: clock() < middle)
     finalists = list(dict.fromkeys([in_force, *found.ranked()[:FINALISTS]]))
     rounds = found.rounds(finalists, lambda number: number < LEAST_ROUNDS or clock() < until)
@@ -179,13 +180,13 @@ def _coarse(plan: LoadPlan) -> list[LoadPlan]:
     return [replace(plan, batch_lines=batch, connections=many) for batch in BATCHES for many in CONNECTIONS]
 
 
-def _finer(plan: LoadPlan) -> list[LoadPlan]:
+def _sizes(plan: LoadPlan) -> list[LoadPlan]:
     sizes = [max(LEAST_BATCH, int(plan.batch_lines * part)) // 100 * 100 for part in FINER]
-    counts = [max(1, plan.connections + step) for step in (-1, 1)]
-    return [
-        *(replace(plan, batch_lines=size) for size in sizes),
-        *(replace(plan, connections=count) for count in counts),
-    ]
+    return [replace(plan, batch_lines=size) for size in sizes]
+
+
+def _counts(plan: LoadPlan) -> list[LoadPlan]:
+    return [replace(plan, connections=max(1, plan.connections + step)) for step in (-1, 1)]
 
 
 def _others(plan: LoadPlan) -> list[LoadPlan]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
 import pytest
 
 from ohlcv_assets.bench.influx_scratch import PREFIX, Scratch
-from ohlcv_assets.errors import StoreAccessError
+from ohlcv_assets.errors import StoreAccessError, StoreMismatchError
+from ohlcv_assets.stores.influxdb.leasing.processes import this_process
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 
 pytestmark = pytest.mark.integration
@@ -66,8 +71,8 @@ def test_what_cannot_be_removed_is_named(fake_server: Fake) -> None:
     left = scratch.bucket()
     gone = scratch.bucket()
     fake_server.faults.add("answer", path="/api/v2/buckets", method="DELETE", status=403)
-    with pytest.raises(StoreAccessError, match=left) as caught:
-        scratch.close()
+    with pytest.raises(StoreAccessError, match=left) as caught, scratch:
+        pass
     assert gone not in str(caught.value)
     assert set(fake_server.faults.held.tokens) == before
 
@@ -78,3 +83,57 @@ def test_a_token_without_rights_is_told_what_to_set(fake_server: Fake) -> None:
         weak = scratch.token().get_secret_value()
         with pytest.raises(StoreAccessError, match=r"OHLCV_INFLUX_OPERATOR_TOKEN|find the organisation|shows no org"):
             Scratch(fake_server.connect(weak)).bucket()
+
+
+def _fails(scratch: Scratch) -> None:
+    scratch.bucket()
+    raise StoreMismatchError("the first error")
+
+
+def test_an_error_is_not_hidden_by_what_it_leaves(fake_server: Fake) -> None:
+    """What ended the benchmark comes through, also where the server lets nothing be removed."""
+    fake_server.faults.add("answer", path="/api/v2/buckets", method="DELETE", times=None, status=403)
+    with pytest.raises(StoreMismatchError, match="the first error"), Scratch(fake_server.connect()) as scratch:
+        _fails(scratch)
+    assert names(fake_server) == set(scratch.left) != set()
+
+
+def test_a_server_that_is_away_is_asked_once(fake_server: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for each of many buckets at the end: the first that does not answer speaks for all."""
+    monkeypatch.setattr("ohlcv_assets.bench.influx_scratch._PATIENCE", 0.0)
+    scratch = Scratch(fake_server.connect())
+    scratch.layout()
+    fake_server.faults.add("answer", path="/api/v2/buckets", method="DELETE", times=None, status=503)
+    with pytest.raises(StoreAccessError, match="are left on the server"):
+        scratch.close()
+    assert fake_server.faults.count("/api/v2/buckets", 503) == 1
+    assert names(fake_server) == set(scratch.left)
+
+
+def test_the_next_benchmark_removes_what_a_killed_one_left(fake_server: Fake) -> None:
+    """Buckets and tokens of a process that is gone go; those of others, and what others made, stay."""
+    held = fake_server.faults.held
+    gone, alive = replace(this_process(), started=1.0), this_process()
+
+    def bucket(name: str, description: str) -> str:
+        rules: list[Mapping[str, object]] = []
+        document = {"orgID": held.id, "name": name, "description": description, "retentionRules": rules}
+        fake_server.connect().call("POST", "/api/v2/buckets", doing="make a bucket", document=document)
+        return name
+
+    bucket(f"{PREFIX}1_", f"{PREFIX} {json.dumps(asdict(gone))}")
+    kept = {
+        bucket(f"{PREFIX}2_", f"{PREFIX} {json.dumps(asdict(alive))}"),
+        bucket(f"{PREFIX}3_", f"{PREFIX} nobody"),
+        bucket(f"{PREFIX}4_", "somebody's own"),
+    }
+    for number in range(120):
+        bucket(f"other {number}", "")
+    bucket(f"{PREFIX}5_", f"{PREFIX} {json.dumps(asdict(gone))}")
+    before = set(held.tokens)
+    Scratch(fake_server.connect()).token()
+    (left,) = set(held.tokens) - before
+    held.tokens[left]["description"] = f"{PREFIX} {json.dumps(asdict(gone))}"
+    with Scratch(fake_server.connect()):
+        assert names(fake_server) == kept
+    assert set(held.tokens) == before

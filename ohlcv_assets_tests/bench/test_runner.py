@@ -46,6 +46,9 @@ def test_table_shows_target_and_verdict() -> None:
     rate = Figure("bars", "1m", 25e6, "trades/s", 20e6, "pandas", 4.2, "once")
     size = Figure("day file", "size", 9.0, "bytes/trade", 8.5, "", None, "once")
     free = Figure("bars", "1d", 5.0, "s", None, "", None, "once")
+    median = Figure("load", "native", 412_345.6, "trades/s", 3e5, "inch", 1.1, "often", (99.5, 1.25e6))
+    assert row(median)["measured"] == "412,346 trades/s (99.5 to 1.2 million)"
+    assert row(median)["target"] == "at least 300,000 trades/s"
     assert row(rate)["measured"] == "25.0 million trades/s"
     assert (
         row(Figure("backfill", "rate", 571_428.6, "trades/s", None, "", None, "once"))["measured"] == "571,429 trades/s"

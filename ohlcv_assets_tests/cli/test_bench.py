@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ohlcv_assets.bench import runner, year
+from ohlcv_assets.bench import influx, influx_sweep, runner, year
 from ohlcv_assets.bench.figures import Figure
+from ohlcv_assets.bench.influx_sweep import Sweep, SweepRow
+from ohlcv_assets.stores.influxdb.writer import LoadPlan
 from ohlcv_assets_tests.commands import Ohlcv
 
 pytestmark = pytest.mark.unit
@@ -22,11 +24,32 @@ def figures(rate: float) -> list[Figure]:
     ]
 
 
+IN_FORCE = LoadPlan()
+FASTER = LoadPlan(batch_lines=35_000, connections=3, compression="gzip", memory=64_000_000)
+
+
+def spread() -> list[Figure]:
+    """Return what the benchmark on a server may give: a median with its spread."""
+    return [Figure("load", "native", 4e5, "trades/s", 3e5, "inch", 1.25, "InfluxDB v2.9.1", (3.5e5, 4.5e5))]
+
+
+def swept(best: LoadPlan) -> Sweep:
+    """Return what a sweep may give, on a server elsewhere and on one of this machine."""
+    rows = (
+        SweepRow(FASTER, (3e5, 4e5), 0.3, None, (4e5, 5e5, 6e5)),
+        SweepRow(IN_FORCE, (2e5,), 0.25, 4.5, (3e5, 4e5, 5e5)),
+        SweepRow(LoadPlan(batch_lines=5_000), (1e5,), 0.5, 5.5),
+    )
+    return Sweep(rows, IN_FORCE, best)
+
+
 @pytest.fixture(autouse=True)
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let benchmarks take no time: what they measure is tested where they are."""
     monkeypatch.setattr(runner, "run_cases", lambda *_, **__: figures(25e6))
     monkeypatch.setattr(year, "measure_backfill", lambda *_, **__: figures(15e6))
+    monkeypatch.setattr(influx, "measure_influx", lambda *_, **__: spread())
+    monkeypatch.setattr(influx_sweep, "sweep_influx", lambda *_, **__: swept(FASTER))
 
 
 def test_figures_are_shown_with_target_peer_and_machine(ohlcv: Ohlcv, tmp_path: Path) -> None:
@@ -70,3 +93,70 @@ def test_names_are_looked_at_first(ohlcv: Ohlcv, tmp_path: Path, option: tuple[s
     shown = ohlcv("--data-dir", str(tmp_path), "bench", *option)
     assert (shown.code, shown.out) == (2, "")
     assert len(shown.err.strip().splitlines()) == 1
+
+
+def test_the_benchmark_on_a_server_shows_the_spread(ohlcv: Ohlcv, tmp_path: Path) -> None:
+    """A median stands with the least and the largest value; peer, method and server's version are told."""
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", "influx")
+    assert shown.code == 0
+    for text in (
+        "load: native",
+        "400,000 trades/s (350,000 to 450,000)",
+        "at least 300,000",
+        "inch",
+        "InfluxDB v2.9.1",
+    ):
+        assert text in shown.out
+
+
+def test_a_sweep_tells_the_settings_to_keep(ohlcv: Ohlcv, tmp_path: Path) -> None:
+    """A row for all that was tried, which are in force, by how much the best wins, and lines for .env."""
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--sweep")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert _cells(lines, "20,000")[:6] == ["in force", "none", "20,000", "4", "128 MB", "400,000"]
+    assert _cells(lines, "35,000") == ["gzip", "35,000", "3", "64 MB", "500,000", "400,000", "600,000", "0.30"]
+    assert _cells(lines, " 5,000")[-2:] == ["0.50", "5.50"]
+    assert "in every round, by 25% in the median." in shown.out
+    for setting in ("BATCH_LINES=35000", "CONNECTIONS=3", "COMPRESSION=gzip", "MEMORY=64MB"):
+        assert f"OHLCV_INFLUX_{setting}" in lines
+    assert "cores" in lines[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def _cells(lines: list[str], part: str) -> list[str]:
+    """Return the cells of the row that holds some text."""
+    (row,) = (line for line in lines if part in line and "MB" in line)
+    return [cell.strip() for cell in row.split("  ") if cell.strip()]
+
+
+def test_a_sweep_as_json(ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One document: settings tried, in force and to keep, and whether the differences are noise."""
+    monkeypatch.setattr(influx_sweep, "sweep_influx", lambda *_, **__: swept(IN_FORCE))
+    document = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--sweep", "--json").document
+    assert document["within_noise"] is True
+    assert document["in_force"]["batch_lines"] == 20_000
+    assert document["rows"][0]["rate"] == 5e5
+    assert document["settings"][0] == "OHLCV_INFLUX_BATCH_LINES=20000"
+    assert document["machine"]["cores"] >= 1
+
+
+@pytest.mark.parametrize("option", [("--save", "a"), ("--compare", "a"), ("--markdown",)])
+def test_a_sweep_keeps_nothing(ohlcv: Ohlcv, tmp_path: Path, option: tuple[str, ...]) -> None:
+    """Options that mean nothing to it are refused before anything is loaded."""
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--sweep", *option)
+    assert (shown.code, shown.out) == (2, "")
+    assert "--sweep keeps and compares nothing" in shown.err
+
+
+@pytest.mark.parametrize("sweep", [(), ("--sweep",)])
+def test_without_a_server_it_is_one_sentence(
+    ohlcv: Ohlcv, tmp_path: Path, sweep: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to set is told, and no folder is left."""
+    monkeypatch.undo()
+    shown = ohlcv("--data-dir", str(tmp_path / "data"), "bench", "influx", *sweep)
+    assert (shown.code, shown.out) == (2, "")
+    assert "set OHLCV_INFLUX_URL" in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+    assert not list((tmp_path / "data").iterdir())
