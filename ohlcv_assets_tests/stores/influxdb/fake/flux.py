@@ -88,7 +88,8 @@ def _made(find: Find) -> Names:
     functions = {name: Function(name, made) for name, made in flux_tables.FUNCTIONS.items()}
     source = Function("from", lambda arguments: flux_tables.source(find, arguments))
     schema = {name: Function(name, made) for name, made in flux_tables.schema(find).items()}
-    return {**functions, "from": source, "schema": schema, "v1": schema}
+    sink = Function("to", flux_tables.to(find))
+    return {**functions, "from": source, "to": sink, "schema": schema, "v1": schema}
 
 
 def _state(statement: Node, names: Names) -> object:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ohlcv_assets_tests.stores.influxdb.fake.flux_parse import Duration, Time
 from ohlcv_assets_tests.stores.influxdb.fake.instants import nanos_of
 from ohlcv_assets_tests.stores.influxdb.fake.organisation import Bucket, invalid, not_found
+from ohlcv_assets_tests.stores.influxdb.fake.points import Point
 
 Find = Callable[[str], Bucket | None]
 Row = dict[str, Any]
@@ -150,8 +151,9 @@ def _windows(table: Table, every: int) -> dict[int, list[Row]]:
 
 
 def _bounds(table: Table, start: int, every: int) -> tuple[Time, Time]:
-    """Return a window's bounds, cut to the range's."""
-    return Time(max(start, table.key["_start"])), Time(min(start + every, table.key["_stop"]))
+    """Return a window's bounds, cut to the range's, where the table still knows it."""
+    first, last = table.key.get("_start", start), table.key.get("_stop", start + every)
+    return Time(max(start, first)), Time(min(start + every, last))
 
 
 def _window(table: Table, arguments: Arguments) -> Iterable[Table]:
@@ -286,6 +288,24 @@ def _truncate(table: Table, arguments: Arguments) -> Iterable[Table]:
     return [
         Table(table.key, table.columns, [{**row, "_time": Time(row["_time"] // unit * unit)} for row in table.rows])
     ]
+
+
+def to(find: Find) -> Callable[[Arguments], Stream]:
+    """Return ``to(bucket:)``: columns of text are tags, but those that begin with an underscore."""
+
+    def write(arguments: Arguments) -> Stream:
+        shelf = source(find, arguments).bucket.shelf
+        for table in arguments["tables"].tables:
+            shelf.write([_point(table.whole(row)) for row in table.rows])
+        return Stream(arguments["tables"].tables)
+
+    return write
+
+
+def _point(row: Row) -> Point:
+    tags = {name: value for name, value in row.items() if isinstance(value, str) and not name.startswith("_")}
+    key = (row["_measurement"], tuple(sorted(tags.items())))
+    return key, {row["_field"]: row["_value"]}, int(row["_time"])
 
 
 def schema(find: Find) -> dict[str, Callable[[Arguments], Stream]]:
