@@ -22,6 +22,7 @@ PER_MILLION: Final = "s per million"
 INCH: Final = "inch"
 BARE: Final = "bare connections, bodies made beforehand"
 FRAME: Final = "influxdb-client batching a pandas frame"
+NO_INCH: Final = "inch was not run, see below"
 FRAME_METHOD: Final = f"{CLIENT_LINES:,} lines a request, the first trades of the same day, interleaved with the others"
 INCH_METHOD: Final = (
     "as many points in as many series, one tag, three float fields, nanoseconds, constant values (shorter lines than "
@@ -89,7 +90,7 @@ def _writer_figures(name: str, costs: Costs, method: str, absent: str) -> list[F
     ours, best = costs[name], best_inch(costs)
     title = f"{name} writer, against inch"
     if best is None:
-        against = replace(_alone("load", title, ours, rate, method), peer=absent)
+        against = replace(_alone("load", title, ours, rate, f"{method}; {absent}"), peer=NO_INCH)
     else:
         target = INCH_TARGET if name == "native" else None
         against = _beside("load", title, ours, f"{best} lines a request, its best", costs[best], rate, method, target)

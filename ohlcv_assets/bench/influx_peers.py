@@ -166,10 +166,11 @@ def run_inch(address: Address, token: SecretStr, bucket: str, run: InchRun) -> i
     except subprocess.TimeoutExpired:
         # The exception's text repeats the command, and with it the token.
         raise OhlcvError(f"inch did not end within {PATIENCE:g} s; look at the server.") from None
-    if ended.returncode != 0:
-        said = _last_line(ended.stderr) or _last_line(ended.stdout)
-        said = said.replace(token.get_secret_value(), "***") or "it does not say why"
-        raise OhlcvError(f"inch ended with {ended.returncode} ({said}); `ohlcv influx doctor` looks at the server.")
+    said = _last_line(ended.stderr)
+    # It ends with 0 after requests that failed, and says so only there.
+    if ended.returncode != 0 or said:
+        said = (said or _last_line(ended.stdout)).replace(token.get_secret_value(), "***")
+        raise OhlcvError(f"inch failed ({said}); `ohlcv influx doctor` looks at the server.")
     return run.points * run.series
 
 

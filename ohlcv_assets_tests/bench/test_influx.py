@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from ohlcv_assets.bench import influx_load
 from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.bench.influx import INCH_BATCHES, connect, interleaved, measure_influx
+from ohlcv_assets.bench.influx_figures import NO_INCH
 from ohlcv_assets.bench.influx_peers import GET_INCH, NO_TOKENS, Cost
 from ohlcv_assets.errors import OhlcvError, SettingsError, StoreAccessError, StoreMismatchError
 from ohlcv_assets.progress import Progress
@@ -84,7 +85,8 @@ def test_without_inch_the_rest_is_measured(fake_server: Fake, tmp_path: Path) ->
     settings = settings_of(fake_server, tmp_path, influx_batch_lines=1000)
     found = by_name(measure_influx(settings, tmp_path / "day", trades=300, repeats=1))
     row = found["load: native writer, against inch"]
-    assert (row.peer, row.ratio, row.target) == (GET_INCH, None, None)
+    assert (row.peer, row.ratio, row.target) == (NO_INCH, None, None)
+    assert GET_INCH in row.method
 
 
 def test_inch_goes_without_where_no_token_can_be_made(fake_server: Fake, tmp_path: Path, inch: StandIn) -> None:
@@ -95,7 +97,7 @@ def test_inch_goes_without_where_no_token_can_be_made(fake_server: Fake, tmp_pat
     before = held(fake_server)
     settings = settings_of(fake_server, tmp_path, influx_operator_token=None, influx_token=SecretStr(token))
     found = by_name(measure_influx(settings, tmp_path / "day", trades=300, repeats=1))
-    assert found["load: native writer, against inch"].peer == NO_TOKENS
+    assert NO_TOKENS in found["load: native writer, against inch"].method
     assert inch.calls == []
     assert held(fake_server) == before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ohlcv_assets.bench.figures import Figure
-from ohlcv_assets.bench.influx_figures import best_inch, load_figures, ratio
+from ohlcv_assets.bench.influx_figures import NO_INCH, best_inch, load_figures, ratio
 from ohlcv_assets.bench.influx_peers import Cost
 
 pytestmark = pytest.mark.unit
@@ -69,7 +69,8 @@ def test_without_inch_the_row_says_how_to_get_it() -> None:
     there = {name: made for name, made in ROUNDS.items() if not name.startswith("inch")}
     found = {figure.name: figure for figure in load_figures(there, "so", "go install it")}
     row = found["native writer, against inch"]
-    assert (row.peer, row.ratio, row.target) == ("go install it", None, None)
+    assert (row.peer, row.ratio, row.target) == (NO_INCH, None, None)
+    assert row.method == "so; go install it"
 
 
 def test_a_server_elsewhere_has_no_processor_time() -> None:

@@ -73,13 +73,20 @@ def test_inch_is_given_the_same_shape(inch: StandIn) -> None:
     assert InchRun(5, 3, 1, 1).points == 1
 
 
-@pytest.mark.parametrize(("said", "told"), [("\nerror: TOKEN is bad\n\n", "error: *** is bad"), ("", "Token: ***")])
-def test_inch_that_fails_is_one_sentence_without_its_token(inch: StandIn, said: str, told: str) -> None:
-    """The code and its last words are told, wherever it said them; the token that it repeats is not."""
-    inch.answers(3, said)
+@pytest.mark.parametrize(
+    ("code", "said", "told"),
+    [
+        (1, "\nerror: TOKEN is bad\n\n", "error: *** is bad"),
+        (1, "", "Token: ***"),
+        (0, 'Post "http://server:1/write": EOF\n', "/write"),
+    ],
+)
+def test_inch_that_fails_is_one_sentence_without_its_token(inch: StandIn, code: int, said: str, told: str) -> None:
+    """Its last words are told, wherever it said them, even where it ends with 0; the token that it repeats is not."""
+    inch.answers(code, said)
     with pytest.raises(OhlcvError) as caught:
         run_inch(Address("http://server:1", "org"), SecretStr("the-token"), "bucket", RUN)
-    assert "inch ended with 3" in str(caught.value)
+    assert "inch failed" in str(caught.value)
     assert told in str(caught.value)
     assert "the-token" not in str(caught.value)
 
