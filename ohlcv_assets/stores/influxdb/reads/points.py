@@ -65,6 +65,10 @@ BARS_SHAPE: Final = Shape(BARS_MEASUREMENT, BARS, "imbalance", "points of bars")
 KEPT: Final = '\n|> keep(columns: ["_time", "_value", "_field", "symbol"])'
 """What is needed of a reply to Flux; as a step after an aggregate it keeps the server from nothing."""
 
+_COUNT: Final = "|> count()"
+_COUNT_UNTIL_1970: Final = "|> aggregateWindow(every: 1d, fn: count, createEmpty: false)"
+"""2.9.1 never returns from a count without windows over points in a range that stops at 0 ns."""
+
 
 def flux_points(
     shape: Shape, bucket: str, part: Part, field: str | None = None, symbols: Sequence[str] | None = None
@@ -121,7 +125,8 @@ def field_counts(
     """
 
     def ask(piece: Part) -> pa.Table:
-        return asker.flux(f"{flux_points(shape, bucket, piece, field, symbols)}\n|> count(){KEPT}", name)
+        count = _COUNT if piece.end != 0 else _COUNT_UNTIL_1970
+        return asker.flux(f"{flux_points(shape, bucket, piece, field, symbols)}\n{count}{KEPT}", name)
 
     counts: dict[str, Counter[str]] = {}
     for table in in_parts(part, ask, lambda piece: stored_symbols(asker, shape, bucket, piece)):

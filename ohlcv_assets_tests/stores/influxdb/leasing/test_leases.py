@@ -137,6 +137,22 @@ def test_an_interrupt_while_taking_gives_back(
     assert seen(leases) == []
 
 
+def test_a_thread_that_cannot_start(
+    fake_server: Fake, open_leases: Callable[[Server], Open], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing could renew the lease none is taken, and the reason comes through."""
+    leases = open_leases(fake_server)()
+
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            leases.day(DAY).__enter__()
+    assert fake_server.faults.count("/api/v2/labels") == 0
+
+
 def test_a_lost_reply_makes_no_stranger(fake_server: Fake, open_leases: Callable[[Server], Open]) -> None:
     """A lease whose making was answered into the void is recognised as one's own."""
     leases = open_leases(fake_server)()

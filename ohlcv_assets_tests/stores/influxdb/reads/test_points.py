@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from ohlcv_assets.errors import StoreQueryError
+from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
-from ohlcv_assets.stores.influxdb.reads.parts import Part
+from ohlcv_assets.stores.influxdb.reads.parts import FIRST_NS, Part
 from ohlcv_assets.stores.influxdb.reads.points import (
     BARS_SHAPE,
     MOST_NAMED,
@@ -19,6 +20,7 @@ from ohlcv_assets.stores.influxdb.reads.points import (
     stored_symbols,
 )
 from ohlcv_assets.units import DAY, HOUR
+from ohlcv_assets_tests.servers import Server
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 from ohlcv_assets_tests.stores.influxdb.reads.limited import (
     BUCKET,
@@ -89,6 +91,20 @@ def test_counts_add_up_over_parts(fake_server: Fake, asker: Asker, fits: Fits, q
     assert found == field_counts(asker, TRADES, BUCKET, WHOLE, name="counts")
     # The whole, 6 parts of 4 hours, 24 hours, 2 symbols in each.
     assert len(limited.texts("counts")) == questions
+    connection.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("start", [-DAY, -3 * DAY - 1, FIRST_NS])
+def test_counts_up_to_1970(any_server: Server, any_layout: Layout, start: int) -> None:
+    """Ranges that end where 1970 begins are counted like others, on a server that never returns from a plain count."""
+    bucket = any_layout.trades.name
+    instants = (-2 * DAY, -DAY, -1, 0)
+    write(any_server, [f"trades,symbol=A price=1,amount=2,side=1i {ts}" for ts in instants], bucket)
+    connection = any_server.connect(patience=0.0)
+    found = field_counts(Asker(connection, 5), TRADES, bucket, Part(start, 0), name="counts")
+    number = sum(start <= ts < 0 for ts in instants)
+    assert found == {"A": Counter(price=number, amount=number, side=number)}
     connection.close()
 
 
