@@ -6,14 +6,20 @@ which imports this only where InfluxDB is in force), addresses and layouts (``in
 
 from __future__ import annotations
 
+from typing import Final
+
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets.influx_parts import influx_address, influx_layout
 from ohlcv_assets.influx_settings import bytes_of
 from ohlcv_assets.settings import Settings, variable
 from ohlcv_assets.stores.influxdb.bars import InfluxBarStore
+from ohlcv_assets.stores.influxdb.chunks import InfluxChunks
 from ohlcv_assets.stores.influxdb.connection import Connection
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+
+_CHUNK_CONNECTIONS: Final = 1
 
 
 def influx_plan(settings: Settings) -> LoadPlan:
@@ -51,3 +57,9 @@ def influx_stores(settings: Settings) -> tuple[InfluxTradeStore, InfluxBarStore]
         InfluxTradeStore(connection, layout, plan, query_timeout=timeout, patience=patience),
         InfluxBarStore(connection, layout, plan, query_timeout=timeout, patience=patience),
     )
+
+
+def influx_chunks(settings: Settings) -> InfluxChunks:
+    """Return the records and leases of the dataset in force; nothing is asked of the server yet."""
+    connection = Connection(influx_address(settings), _CHUNK_CONNECTIONS)
+    return InfluxChunks(connection, influx_layout(settings), Terms(patience=settings.store_patience))

@@ -6,13 +6,14 @@ using the parts (``pipeline``). Opening is cheap: it reads a dataset's metadata,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.lake.dataset import Dataset, FiledSource, imported_dataset, synthetic_dataset
 from ohlcv_assets.lake.lake import Lake
 from ohlcv_assets.market.universe import load_universe
@@ -20,8 +21,10 @@ from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.settings import DEFAULT_DATASET, Settings
 from ohlcv_assets.sources.base import TradeSource
 from ohlcv_assets.stores.base import BarStore, TradeStore
+from ohlcv_assets.stores.chunks import Chunks, MemoryChunks
 from ohlcv_assets.stores.duckdb.bars import DuckDBBarStore
 from ohlcv_assets.stores.duckdb.broker import Broker
+from ohlcv_assets.stores.duckdb.chunks import DuckDBChunks
 from ohlcv_assets.stores.duckdb.trades import DuckDBTradeStore
 from ohlcv_assets.stores.memory import MemoryBarStore, MemoryTradeStore
 from ohlcv_assets.units import days_between
@@ -56,6 +59,10 @@ class Project:
         held as short as a step, since it may keep other processes out.
     store_lock
         Keeps every other process out of the stores without opening them, be they damaged or not there.
+    chunks
+        What is recorded of the making of bars, and who may make which.
+    pausing
+        Keeps whatever else makes bars of some resolutions (tasks of a server) from running for as long as it lasts.
     observer
         Told how far the steps of a run are.
     """
@@ -69,6 +76,8 @@ class Project:
     build_source: Callable[[], TradeSource]
     store_session: Callable[[], AbstractContextManager[object]] = nullcontext
     store_lock: Callable[[], AbstractContextManager[object]] = nullcontext
+    chunks: Chunks = field(default_factory=MemoryChunks)
+    pausing: Callable[[Sequence[Resolution]], AbstractContextManager[object]] = nullcontext
     observer: Observer = nobody
 
     @cached_property
@@ -91,7 +100,7 @@ def open_project(settings: Settings) -> Project:
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
-    trade_store, bar_store, store_session, store_lock = _stores(settings, dataset)
+    trade_store, bar_store, chunks, store_session, store_lock = _stores(settings, dataset)
     return Project(
         settings=settings,
         dataset=dataset,
@@ -102,6 +111,7 @@ def open_project(settings: Settings) -> Project:
         build_source=lambda: _source(settings, dataset),
         store_session=store_session,
         store_lock=store_lock,
+        chunks=chunks,
     )
 
 
@@ -141,21 +151,22 @@ def _source(settings: Settings, dataset: Dataset) -> TradeSource:
 
 
 Held = Callable[[], AbstractContextManager[object]]
-Stores = tuple[TradeStore, BarStore, Held, Held]
+Stores = tuple[TradeStore, BarStore, Chunks, Held, Held]
 
 
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store_in_force == "memory":
-        return MemoryTradeStore(), MemoryBarStore(), nullcontext, nullcontext
+        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), nullcontext, nullcontext
     if settings.store_in_force == "influxdb":
         # Whoever uses the embedded store needs none of it, and it takes a while to import.
-        from ohlcv_assets.influx_stores import influx_stores  # noqa: PLC0415 -- see above
+        from ohlcv_assets.influx_stores import influx_chunks, influx_stores  # noqa: PLC0415 -- see above
 
-        return *influx_stores(settings), nullcontext, nullcontext
+        return *influx_stores(settings), influx_chunks(settings), nullcontext, nullcontext
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,
         threads=settings.duckdb_threads,
         patience=settings.store_patience,
     )
-    return DuckDBTradeStore(broker), DuckDBBarStore(broker), broker.shared, broker.closed_to_others
+    chunks = DuckDBChunks(broker, settings.store_patience)
+    return DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks, broker.shared, broker.closed_to_others

@@ -11,9 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from ohlcv_assets.bars.chunks import Span
+from ohlcv_assets.bars.gaps import joined
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
 from ohlcv_assets.lake.machine import machine_errors
 from ohlcv_assets.project import Project
+from ohlcv_assets.stores.chunks import EVER
+from ohlcv_assets.units import day_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ def purge_days(project: Project, days: Sequence[dt.date], *, files: bool = True,
             bars += sum(project.bar_store.delete_day(resolution, day) for day in days if day in held)
         known = project.trade_store.counts_by_day().keys() | project.trade_store.day_records().keys()
         trades = sum(project.trade_store.delete_day(day) for day in days if day in known)
+        for span in joined(Span(*day_bounds(day)) for day in days):
+            project.chunks.forget(span)
     if files:
         gone = sum(project.lake.delete(day) for day in days)
     return Purged(gone, trades, bars)
@@ -91,4 +97,5 @@ def clear_store(project: Project) -> bool:
     held = bool(trades.day_records()) or bool(trades.counts_by_day())
     bars.clear()  # first: there are never bars without trades
     trades.clear()
+    project.chunks.forget(EVER)
     return held

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ohlcv_assets.bars.chunks import Span
 from ohlcv_assets.bars.compose import compose
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.bars.rollup import bars_of_trades
 from ohlcv_assets.errors import OutsideDatasetError, UnprovedDayError
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.pipeline.parts import batches, parts
+from ohlcv_assets.pipeline.recording import outdate, recording
 from ohlcv_assets.pipeline.usage import Usage, measured
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.project import Project
@@ -96,7 +98,7 @@ def file_day(project: Project, day: dt.date, *, force: bool = False, observer: O
 
 
 def load_day(project: Project, day: dt.date, *, observer: Observer = nobody) -> LoadedDay:
-    """Make the trade store hold exactly what the day's file holds.
+    """Make the trade store hold exactly what the day's file holds; bars made from other trades are stale then.
 
     Raises
     ------
@@ -112,6 +114,8 @@ def load_day(project: Project, day: dt.date, *, observer: Observer = nobody) -> 
         file = project.lake.inspect(day)
         content = DayContent(day, file.content_hash, file.counts)
         report = project.trade_store.replace_day(content, batches(project, day), observer)
+        if report.written > 0 or report.deleted > 0:
+            outdate(project, day, file.content_hash)
     return LoadedDay(file, report, usage)
 
 
@@ -152,7 +156,7 @@ def roll_up_day(
     *,
     observer: Observer = nobody,
 ) -> RolledUpDay:
-    """Make the bar store hold the day's bars, each resolution composed from the next lower one.
+    """Make the bar store hold the day's bars, each resolution composed from the next lower one, and record it.
 
     A resolution whose source is not among those asked for is composed from the source's stored bars.
 
@@ -162,17 +166,29 @@ def roll_up_day(
         The dataset does not have that day.
     UnprovedDayError
         The day's trades, or the stored bars to compose from, are not what the file holds.
+    StoreBusyError
+        Somebody else was making them for longer than our patience.
     """
     require_day(project, day)
+    names = [resolution.name for resolution in resolutions]
+    with project.chunks.lease(names, Span(*day_bounds(day))):
+        return roll_up_held(project, day, resolutions, observer=observer)
+
+
+def roll_up_held(
+    project: Project, day: dt.date, resolutions: Sequence[Resolution], *, observer: Observer = nobody
+) -> RolledUpDay:
+    """Do what ``roll_up_day`` does, for one who holds the lease of these bars."""
     with measured() as usage:
         file = require_proved(project, day)
-        made: dict[str, pa.Table] = {}
-        for resolution in STORED_RESOLUTIONS:
-            if resolution in resolutions:
-                made[resolution.name] = _bars(project, file, resolution, made)
-        written = project.bar_store.write_many(day, made)
+        with recording(project, file, resolutions) as bars:
+            made: dict[str, pa.Table] = {}
+            for resolution in STORED_RESOLUTIONS:
+                if resolution in resolutions:
+                    made[resolution.name] = _bars(project, file, resolution, made)
+            written = project.bar_store.write_many(day, made)
+            bars.update({name: table.num_rows for name, table in made.items()})
         observer(Progress("roll up", day.isoformat(), written, written, "bars"))
-    bars = {name: table.num_rows for name, table in made.items()}
     return RolledUpDay(file, bars, {name: _trades(table) for name, table in made.items()}, usage)
 
 
