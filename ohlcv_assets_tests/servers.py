@@ -7,6 +7,7 @@ What does not: fixtures (``server_fixtures``), the fake server (``stores/influxd
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -223,6 +225,18 @@ def docker() -> Iterator[Server]:
 
 def _require_image(image: str) -> None:
     """Raise NoServerError unless the engine answers and has the image, or can pull it in time."""
+    lacking = _lacking(image)
+    # The package leaves the socket of an engine that is away to the collector, which tells it as a warning: here
+    # rather than in some later test.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    if lacking is not None:
+        raise NoServerError(lacking)
+
+
+def _lacking(image: str) -> str | None:
+    """Return why there is no container of the image to be had; None where there is."""
     # Imported late: of no use where an earlier way worked.
     import docker as engine  # type: ignore[import-untyped]  # noqa: PLC0415  # publishes no types
 
@@ -237,9 +251,10 @@ def _require_image(image: str) -> None:
                 name, _, tag = image.partition(":")
                 for _ in client.api.pull(name, tag=tag or "latest", stream=True):
                     if time.monotonic() > until:
-                        raise NoServerError(f"the image {image} did not come in {PULL_PATIENCE:g} s") from None
+                        return f"the image {image} did not come in {PULL_PATIENCE:g} s"
     except (engine.errors.DockerException, OSError) as error:
-        raise NoServerError(f"Docker does not run {image} ({type(error).__name__})") from error
+        return f"Docker does not run {image} ({type(error).__name__})"
+    return None
 
 
 @contextmanager
