@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -31,7 +32,7 @@ FAULTS: Final[dict[str, Faults]] = {
     "reset after the body": [("reset", {"times": 3})],
     "reset within the body": [("refuse", {"times": 3})],
     "swallowed reply": [("swallow", {"times": 2})],
-    "late beyond the time-out": [("pass", {"times": 1, "delay": 1.0}), ("pass", {"times": 1, "skip": 2, "delay": 1.0})],
+    "late beyond the time-out": [("pass", {"times": 1, "delay": 1.5}), ("pass", {"times": 1, "skip": 2, "delay": 1.5})],
     "429": [("answer", {"times": 3, "status": 429, "headers": {"Retry-After": "0"}})],
     "500 time-out": [("answer", {"times": 2, "status": 500, "body": _SAYS % b"timeout"})],
     "500 cache": [("answer", {"times": 2, "status": 500, "body": _SAYS % b"cache-max-memory-size exceeded: (1/1)"})],
@@ -55,31 +56,40 @@ FLAKY: Final[Faults] = [
 ]
 
 
-@pytest.fixture
-def proxied(any_server: Server, any_layout: Layout) -> Iterator[tuple[Proxy, Callable[..., InfluxTradeStore]]]:
-    """Return a proxy before the server, and what opens a store through it."""
-    with ExitStack() as stack:
-        proxy = stack.enter_context(Proxy(any_server.url))
-        before = Server(proxy.url, any_server.org, any_server.operator_token)
+@dataclass
+class Proxied:
+    """A proxy before a server, and what opens a store through it."""
 
-        def make(carrier: str, **changes: Any) -> InfluxTradeStore:
+    proxy: Proxy
+    layout: Layout
+    make: Callable[..., InfluxTradeStore]
+
+
+@pytest.fixture(params=["fake-native", "real-native", "real-client"])
+def proxied(request: pytest.FixtureRequest) -> Iterator[Proxied]:
+    """Return a proxy before the fake server, and before a real one for each of the two writers."""
+    kind, carrier = request.param.split("-")
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    # Asked for after the server, and so gone before it.
+    layout: Layout = request.getfixturevalue("fresh_layout")(server)
+    with ExitStack() as stack:
+        proxy = stack.enter_context(Proxy(server.url))
+        before = Server(proxy.url, server.org, server.operator_token)
+
+        def make(**changes: Any) -> InfluxTradeStore:
             """Open a store; Any: fields of LoadPlan."""
-            store = trade_store(before, any_layout, plan(carrier, **{"timeout": 0.7, **changes}))
+            store = trade_store(before, layout, plan(carrier, **{"timeout": 1.0, **changes}))
             stack.callback(store.close)
             return store
 
-        yield proxy, make
+        yield Proxied(proxy, layout, make)
 
 
-Proxied = tuple[Proxy, Callable[..., InfluxTradeStore]]
-
-
-@pytest.mark.parametrize("carrier", ["native", "client"])
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_load_comes_through(proxied: Proxied, name: str, carrier: str) -> None:
+def test_a_load_comes_through(proxied: Proxied, name: str) -> None:
     """A day that replaces another one is exactly there after faults in the middle of it, its neighbour untouched."""
-    proxy, make = proxied
-    store = make(carrier)
+    proxy, make = proxied.proxy, proxied.make
+    store = make()
     before, after, neighbour = made_day(FIRST, 100), made_day(FIRST, 1_200, seed=1), made_day(day_number(1), 50)
     store.replace_day(promise(day_number(1), neighbour), batches(neighbour))
     store.replace_day(promise(FIRST, before, "before"), batches(before))
@@ -93,11 +103,10 @@ def test_a_load_comes_through(proxied: Proxied, name: str, carrier: str) -> None
     assert int(report.detail["rows"]) == 3_600
 
 
-@pytest.mark.parametrize("carrier", ["native", "client"])
-def test_everything_flaky(proxied: Proxied, carrier: str) -> None:
+def test_everything_flaky(proxied: Proxied) -> None:
     """Replacing, appending and deleting come through a line on which one exchange in eight fails, whichever it is."""
-    proxy, make = proxied
-    store = make(carrier)
+    proxy, make = proxied.proxy, proxied.make
+    store = make()
     chance = random.Random(11)  # noqa: S311 -- which exchanges fail, not secrets
     for _ in range(60):
         what, fields = FLAKY[chance.randrange(len(FLAKY))]
@@ -115,11 +124,10 @@ def test_everything_flaky(proxied: Proxied, carrier: str) -> None:
     assert dict(store.day_records()) == {FIRST: DayRecord(FIRST, "clean", "other", 750)}
 
 
-@pytest.mark.parametrize("carrier", ["native", "client"])
-def test_a_hanging_server_is_given_up_at_the_deadline(proxied: Proxied, carrier: str) -> None:
+def test_a_hanging_server_is_given_up_at_the_deadline(proxied: Proxied) -> None:
     """Without any answer the load ends with one sentence, the day stays dirty, and running it again heals it."""
-    proxy, make = proxied
-    store = make(carrier, deadline=1.5, timeout=0.3)
+    proxy, make = proxied.proxy, proxied.make
+    store = make(deadline=1.5, timeout=0.3)
     table = made_day(FIRST, 400)
     proxy.add("swallow", times=None)
     # The records of days are written by the same path, so the very first request already hangs.
@@ -135,12 +143,11 @@ def test_a_hanging_server_is_given_up_at_the_deadline(proxied: Proxied, carrier:
     assert sorted(held(store)) == sorted(rows_of(table))
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-@pytest.mark.parametrize("carrier", ["native", "client"])
-def test_access_is_refused_at_once(proxied: Proxied, carrier: str, status: int) -> None:
+@pytest.mark.parametrize("status", [401, 404])
+def test_access_is_refused_at_once(proxied: Proxied, status: int) -> None:
     """A refusal in the middle of a load stops it without a second try and with the remedy; later the day heals."""
-    proxy, make = proxied
-    store = make(carrier, connections=1)
+    proxy, make = proxied.proxy, proxied.make
+    store = make(connections=1)
     table = made_day(FIRST, 1_000)
     proxy.add("answer", skip=3, times=None, status=status, body=b'{"message":"no"}')
     with pytest.raises(StoreAccessError, match=r"ohlcv influx (setup|doctor)"):
@@ -152,13 +159,11 @@ def test_access_is_refused_at_once(proxied: Proxied, carrier: str, status: int) 
     assert sorted(held(store)) == sorted(rows_of(table))
 
 
-@pytest.mark.parametrize("carrier", ["native", "client"])
-def test_a_field_of_another_type_fails_the_day(proxied: Proxied, any_layout: Layout, carrier: str) -> None:
+def test_a_field_of_another_type_fails_the_day(proxied: Proxied) -> None:
     """What the server drops is named with its number, the day stays dirty, and goes in once the culprit is gone."""
-    _, make = proxied
-    store = make(carrier, connections=1)
+    store = proxied.make(connections=1)
     connection = store._connection
-    target = {"org": connection.address.org, "bucket": any_layout.trades.name}
+    target = {"org": connection.address.org, "bucket": proxied.layout.trades.name}
     # A day of the same week, and so of the same shard, whose writer got the type of `amount` wrong.
     line = f"trades,symbol=AAPL amount=1i {day_start(FIRST) - DAY}".encode()
     connection.call("POST", "/api/v2/write", doing="poison", query=target, body=line)

@@ -47,6 +47,15 @@ FAULTS: Final[dict[str, tuple[What, dict[str, Any]]]] = {
 }
 
 
+PLACES: Final = (
+    ("fake", "native", "/"),
+    ("fake", "native", "/api/v2/write"),
+    ("fake", "client", "/api/v2/write"),
+    ("real", "client", "/api/v2/write"),
+)
+"""Server, writer, and how the path of the requests begins that go wrong; the writer matters for writes alone."""
+
+
 @pytest.fixture
 def said() -> Iterator[io.StringIO]:
     """Return everything that is logged at the level of debugging, by us and by libraries."""
@@ -63,26 +72,28 @@ def said() -> Iterator[io.StringIO]:
     root.removeHandler(handler)
 
 
-@pytest.mark.parametrize("path", ["/api/v2/write", "/"])
-@pytest.mark.parametrize("carrier", ["native", "client"])
+@pytest.mark.parametrize(("kind", "carrier", "path"), PLACES)
 @pytest.mark.parametrize("name", FAULTS)
 def test_nothing_is_let_out(
-    any_server: Server,
-    any_layout: Layout,
+    request: pytest.FixtureRequest,
     said: io.StringIO,
     capfd: pytest.CaptureFixture[str],
     name: str,
+    kind: str,
     carrier: str,
     path: str,
 ) -> None:
     """Logs, output, errors with their causes, reprs, progress and figures of loads that fail say no secret."""
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    # Asked for after the server, and so gone before it.
+    layout: Layout = request.getfixturevalue("fresh_layout")(server)
     what, fields = FAULTS[name]
     seen: list[Progress] = []
     texts: list[str] = []
     table = made_day(FIRST, 400)
-    with Proxy(any_server.url) as proxy:
-        before = Server(proxy.url, any_server.org, any_server.operator_token)
-        store = trade_store(before, any_layout, plan(carrier, timeout=0.2, deadline=0.6), patience=0.6)
+    with Proxy(server.url) as proxy:
+        before = Server(proxy.url, server.org, server.operator_token)
+        store = trade_store(before, layout, plan(carrier, timeout=0.2, deadline=0.6), patience=0.6)
         proxy.script.append(Fault(what, path=path, skip=2, times=None, **fields))
         try:
             report = store.replace_day(promise(FIRST, table), batches(table), seen.append)
