@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -95,10 +96,8 @@ def test_a_server_killed_while_nobody_is_patient(own_server: OwnServer) -> None:
 def small_disk() -> Iterator[Path]:
     """Mount a disk of 96 MB; skip where that is not permitted."""
     with tempfile.TemporaryDirectory(prefix="ohlcv-disk-") as folder:
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=96m", "none", folder], check=False, capture_output=True
-        )
-        if mounted.returncode != 0:
+        command = ["mount", "-t", "tmpfs", "-o", "size=96m", "none", folder]
+        if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode != 0:
             pytest.skip("NOT TESTED: a full disk under the server, since mounting a small one is not permitted here")
         try:
             yield Path(folder)
@@ -133,6 +132,8 @@ def test_a_server_that_may_keep_little_in_memory(request: pytest.FixtureRequest)
 
 def test_a_server_that_dies_of_its_memory_limit(request: pytest.FixtureRequest) -> None:
     """A server that a memory limit kills in the middle of a load is started again without, and the load goes on."""
+    if shutil.which("prlimit") is None:
+        pytest.skip("NOT TESTED: a server that dies of its memory limit, since there is no prlimit here")
     with limited(request, GOGC="400") as server, opened(server, rows_per_second=15_000) as store:
         loader = threading.Thread(target=load, args=(store,))
         loader.start()
