@@ -28,6 +28,7 @@ from ohlcv_assets.influx_settings import InfluxSettings
 from ohlcv_assets.instants import parse_day
 
 StoreName = Literal["duckdb", "influxdb", "memory"]
+BarEngineName = Literal["client", "duckdb", "influx-task"]
 Spread = Literal["activity", "uniform", "seasonal"]
 PriceModel = Literal["stochastic-volatility", "gbm", "mean-reverting"]
 Arrivals = Literal["clustered", "poisson"]
@@ -81,6 +82,10 @@ class Settings(InfluxSettings):
         default=100_000, description="Trades generated at a time; bounds memory, changes no trade."
     )
     high_memory: bool = Field(default=False, description="Keep whole days in memory for speed.")
+    bar_engine: BarEngineName = Field(
+        default="client",
+        description="Who makes a day's bars: our roll-up or DuckDB's SQL from the day file, or InfluxDB itself.",
+    )
     sample_size: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=200, description="Trades read back and compared field by field in the sample check of a day."
     )

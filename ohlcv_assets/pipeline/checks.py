@@ -10,15 +10,14 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
-from ohlcv_assets.errors import DamagedDayFileError
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.lake.hashing import ContentHash
 from ohlcv_assets.lake.writer import runs
 from ohlcv_assets.market.schema import CONTENT, STORED
+from ohlcv_assets.pipeline.engines.tables import SqlEngine, bars_by_roll_up, bars_by_sql
 from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS, CheckKind
 from ohlcv_assets.pipeline.merging import merged
 from ohlcv_assets.pipeline.parts import batches, fits, parts
@@ -27,7 +26,6 @@ from ohlcv_assets.units import day_bounds
 from ohlcv_assets.verify.bars import bar_totals, bars_equal, bars_invariants
 from ohlcv_assets.verify.content import content
 from ohlcv_assets.verify.counts import content_hash, count_matches_plan, counts_per_symbol
-from ohlcv_assets.verify.independent import independent_day
 from ohlcv_assets.verify.sample import sample, sample_keys
 from ohlcv_assets.verify.trades import schema_and_invariants
 from ohlcv_assets.verify.verdict import Verdict
@@ -114,7 +112,7 @@ def bar_checks(
         The store cannot be used.
     """
     equal = [resolution for resolution in resolutions if wanted(resolution, "equality")]
-    expected = _independent(project, day, equal) if equal else {}
+    by, expected = _independent(project, day, equal) if equal else ("", {})
     with project.store_session():
         bars = {resolution.name: project.bar_store.read(resolution, *day_bounds(day)) for resolution in resolutions}
         # Asked again, not kept from the checks of stored trades: it shows that writing bars left the trades alone.
@@ -128,20 +126,17 @@ def bar_checks(
         if "invariants" in chosen:
             yield resolution, bars_invariants(found, resolution)
         if "equality" in chosen:
-            yield resolution, bars_equal(expected[resolution.name], found, resolution)
+            yield resolution, bars_equal(expected[resolution.name], found, resolution, by)
 
 
-def _independent(project: Project, day: dt.date, resolutions: Sequence[Resolution]) -> Mapping[str, pa.Table]:
-    """Return bars by SQL from the file itself."""
-    path = project.lake.inspect(day).path
-    try:
-        return independent_day(path, resolutions, memory=BAR_CHECK_MEMORY)
-    except duckdb.Error as error:
-        detail = str(error).splitlines()[0].rstrip(".")
-        raise DamagedDayFileError(
-            f"{path} cannot be read by SQL, so there is nothing to compare bars with ({detail}): "
-            f"if other checks call it damaged too, {project.lake.remedy}."
-        ) from error
+def _independent(
+    project: Project, day: dt.date, resolutions: Sequence[Resolution]
+) -> tuple[str, Mapping[str, pa.Table]]:
+    """Return bars from the file itself by other code than that of the engine in force, and what that code is called."""
+    file = project.lake.inspect(day)
+    if project.settings.bar_engine == SqlEngine.name:
+        return "the roll-up", bars_by_roll_up(project, file, resolutions)
+    return "SQL", bars_by_sql(project, file, resolutions, threads=1, memory=BAR_CHECK_MEMORY)
 
 
 def _recomputed(project: Project, day: dt.date) -> ContentHash:

@@ -65,8 +65,8 @@ BAR_CHECKS: Final = (
     CheckKind("invariants", "Every stored bar is one that some trades could have made."),
     CheckKind(
         "equality",
-        "The bars read back from the store equal bars that DuckDB SQL makes of the day file: prices exactly, sums "
-        "within n x 2^-53 x sum|x|.",
+        "The bars read back from the store equal bars that DuckDB SQL makes of the day file (where SQL made the stored "
+        "ones, that the roll-up makes): prices exactly, sums within n x 2^-53 x sum|x|.",
     ),
 )
 """Checks of the bars of each stored resolution."""

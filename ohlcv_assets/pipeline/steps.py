@@ -10,18 +10,15 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from ohlcv_assets.bars.chunks import Span
-from ohlcv_assets.bars.compose import compose
-from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
-from ohlcv_assets.bars.rollup import bars_of_trades
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import OutsideDatasetError, UnprovedDayError
 from ohlcv_assets.lake.dayfile import DayFile
-from ohlcv_assets.pipeline.parts import batches, parts
+from ohlcv_assets.pipeline.engines.choice import engine_of
+from ohlcv_assets.pipeline.parts import batches
 from ohlcv_assets.pipeline.recording import outdate, recording
 from ohlcv_assets.pipeline.usage import Usage, measured
-from ohlcv_assets.progress import Observer, Progress, nobody
+from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import DayContent, LoadReport
 from ohlcv_assets.units import day_bounds
@@ -156,7 +153,7 @@ def roll_up_day(
     *,
     observer: Observer = nobody,
 ) -> RolledUpDay:
-    """Make the bar store hold the day's bars, each resolution composed from the next lower one, and record it.
+    """Make the bar store hold the day's bars, by the engine in force, and record it.
 
     A resolution whose source is not among those asked for is composed from the source's stored bars.
 
@@ -168,6 +165,8 @@ def roll_up_day(
         The day's trades, or the stored bars to compose from, are not what the file holds.
     StoreBusyError
         Somebody else was making them for longer than our patience.
+    SettingsError
+        The store in force does not have the engine in force.
     """
     require_day(project, day)
     names = [resolution.name for resolution in resolutions]
@@ -179,33 +178,10 @@ def roll_up_held(
     project: Project, day: dt.date, resolutions: Sequence[Resolution], *, observer: Observer = nobody
 ) -> RolledUpDay:
     """Do what ``roll_up_day`` does, for one who holds the lease of these bars."""
+    engine = engine_of(project)
     with measured() as usage:
         file = require_proved(project, day)
         with recording(project, file, resolutions) as bars:
-            made: dict[str, pa.Table] = {}
-            for resolution in STORED_RESOLUTIONS:
-                if resolution in resolutions:
-                    made[resolution.name] = _bars(project, file, resolution, made)
-            written = project.bar_store.write_many(day, made)
-            bars.update({name: table.num_rows for name, table in made.items()})
-        observer(Progress("roll up", day.isoformat(), written, written, "bars"))
-    return RolledUpDay(file, bars, {name: _trades(table) for name, table in made.items()}, usage)
-
-
-def _bars(project: Project, file: DayFile, resolution: Resolution, made: Mapping[str, pa.Table]) -> pa.Table:
-    if resolution.source is None:
-        tables = [bars_of_trades(part, resolution) for part in parts(project, file.day)]
-        return pa.concat_tables(tables).unify_dictionaries()
-    source = made.get(resolution.source)
-    if source is None:
-        source = project.bar_store.read(RESOLUTIONS[resolution.source], *day_bounds(file.day))
-        if _trades(source) != file.rows:
-            raise UnprovedDayError(
-                f"The stored {resolution.source} bars of {file.day} hold {_trades(source):,} trades and the day has "
-                f"{file.rows:,}: make them first, {resolution.name} bars are composed from them."
-            )
-    return compose(source, resolution)
-
-
-def _trades(bars: pa.Table) -> int:
-    return int(pa.compute.sum(bars.column("trades")).as_py() or 0)
+            made = engine.make(project, file, resolutions, observer)
+            bars.update({name: one.bars for name, one in made.items()})
+    return RolledUpDay(file, bars, {name: one.trades for name, one in made.items()}, usage)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -162,4 +162,33 @@ class BarStore(Protocol):
 
     def delete_day(self, resolution: Resolution, day: dt.date) -> int:
         """Delete a day's bars and return how many went."""
+        ...
+
+
+@runtime_checkable
+class RollsUp(Protocol):
+    """A bar store that makes bars itself, of the trades that are stored beside it."""
+
+    def roll_up(self, day: dt.date, resolutions: Sequence[Resolution], trades: Mapping[str, int]) -> Mapping[str, int]:
+        """Make the store hold exactly the bars of a day's stored trades.
+
+        Parameters
+        ----------
+        day
+            UTC.
+        resolutions
+            Stored ones, in the order of the chain; a source that is not among them is stored already and right.
+        trades
+            How many trades of each symbol the day has: what the bars of each resolution must add up to.
+
+        Returns
+        -------
+        Mapping[str, int]
+            How many bars there are, by resolution name.
+
+        Raises
+        ------
+        StoreMismatchError
+            The bars do not add up to the trades, even made afresh.
+        """
         ...

@@ -78,7 +78,7 @@ def bars_invariants(bars: pa.Table, resolution: Resolution) -> Verdict:
     )
 
 
-def bars_equal(expected: pa.Table, found: pa.Table, resolution: Resolution) -> Verdict:
+def bars_equal(expected: pa.Table, found: pa.Table, resolution: Resolution, by: str = "SQL") -> Verdict:
     """Compare stored bars with bars made from the file by other code.
 
     Prices, trades and imbalance are exact, volume and turnover within rounding.
@@ -86,18 +86,20 @@ def bars_equal(expected: pa.Table, found: pa.Table, resolution: Resolution) -> V
     Parameters
     ----------
     expected
-        ``BARS`` by ``independent_bars``.
+        ``BARS`` by other code than what made the stored ones.
     found
         ``BARS`` as read from the store.
     resolution
         Of both.
+    by
+        What that other code is called.
     """
     differing = differences(expected, found, keys=("symbol", "ts"), exact=_EXACT, sums=_SUMS)
     passed = differing.total == 0
     summary = (
-        f"All {found.num_rows:,} stored {resolution.name} bars equal those that SQL makes of the day file."
+        f"All {found.num_rows:,} stored {resolution.name} bars equal those that {by} makes of the day file."
         if passed
-        else f"Stored {resolution.name} bars are not those that SQL makes of the day file: {differing.sentence()}"
+        else f"Stored {resolution.name} bars are not those that {by} makes of the day file: {differing.sentence()}"
     )
     return Verdict(
         "equality",

@@ -1,8 +1,9 @@
 """Bars by other code than the roll-up's: SQL in DuckDB, straight from the Parquet file.
 
 What belongs here: SQL that makes bars. What does not: anything that the roll-up (``bars``) shares. A check that
-compared the roll-up with itself could not fail. 1m is made of the trades, everything higher of these 1m bars by SQL,
-whatever chain the roll-up took.
+compared code with itself could not fail: bars of the roll-up are compared with these, bars that were stored as they
+come from here with those of the roll-up. 1m is made of the trades, everything higher of these 1m bars by SQL, whatever
+chain the roll-up took.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ohlcv_assets.bars.resolutions import BARS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.units import DAY
 
 _FROM_TRADES: Final = """
-    SELECT symbol, ns // 60000000000 * 60000000000 AS ts,
+    SELECT symbol, ns - (ns % 60000000000 + 60000000000) % 60000000000 AS ts,
         arg_min(price, ns) AS open, max(price) AS high, min(price) AS low, arg_max(price, ns) AS close,
         sum(amount) AS volume, sum(price * amount) AS turnover, count(*) AS trades, sum(side)::BIGINT AS imbalance
     FROM trades GROUP BY ALL
@@ -85,7 +86,9 @@ def _label(resolution: Resolution) -> str:
     if resolution.duration is None or resolution.duration > DAY:
         unit = "month" if resolution.duration is None else "week"
         return f"epoch_ns(date_trunc('{unit}', make_timestamp(m.ts // 1000)))"
-    return f"m.ts // {resolution.duration} * {resolution.duration}"
+    # The remainder of an instant before 1970 is negative.
+    duration = resolution.duration
+    return f"m.ts - (m.ts % {duration} + {duration}) % {duration}"
 
 
 def _as_bars(table: pa.Table) -> pa.Table:

@@ -75,7 +75,7 @@ def test_only_what_is_wanted_runs(friday: Project, monkeypatch: pytest.MonkeyPat
     for name in names(BAR_CHECKS):
         found = list(bar_checks(friday, FRIDAY, chosen, partial(_is, name)))
         assert [(resolution.name, verdict.check) for resolution, verdict in found] == [("5m", name), ("1d", name)]
-    monkeypatch.setattr(checks, "independent_day", None)
+    monkeypatch.setattr(checks, "bars_by_sql", None)
     assert list(bar_checks(friday, FRIDAY, wanted=lambda _resolution, name: name == "none")) == []
 
 

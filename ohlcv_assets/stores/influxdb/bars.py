@@ -20,6 +20,7 @@ from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
+from ohlcv_assets.stores.influxdb.downsampling import rolling
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
@@ -63,6 +64,7 @@ class InfluxBarStore:
         self._plan = plan
         self._writer = Writer(connection, plan, status=layout.status.name)
         self._asker = Asker(connection, query_timeout)
+        self._query_timeout = query_timeout
         self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
         # No bucket of ours has a dot in its name, so nobody else's leases begin like these.
         self._leases = Leases(self._apart, f"{layout.trades.name}.bars", Terms(patience=patience))
@@ -131,6 +133,26 @@ class InfluxBarStore:
         tables = list(in_parts(everything, ask, self._symbols(bucket)))
         return _by_day(pa.concat_tables(tables))
 
+    def roll_up(self, day: dt.date, resolutions: Sequence[Resolution], trades: Mapping[str, int]) -> dict[str, int]:
+        """Have the server make a day's bars of its stored trades, each resolution from the one below.
+
+        What is stored and cannot be the bars of these trades is deleted first. Bars whose trades moved to another
+        interval show only afterwards, as trades too many; then the day is deleted and made once more.
+
+        Raises
+        ------
+        StoreMismatchError
+            The bars do not add up to the trades, even made afresh: the stored trades are not those.
+        StoreBusyError
+            Somebody else held the day for longer than our patience.
+        StoreQueryError, StoreAccessError, StoreUnavailableError
+            It did not work; the same may be asked again.
+        """
+        for resolution in resolutions:
+            check_stored(resolution)
+        with self._leases.days([day] if resolutions else []) as lease:
+            return {one.name: self._roll_up(lease, one, day, trades) for one in resolutions}
+
     def delete_day(self, resolution: Resolution, day: dt.date) -> int:
         """Delete a day's bars."""
         check_stored(resolution)
@@ -162,6 +184,33 @@ class InfluxBarStore:
                 stage="bars",
                 guard=lease.check,
             )
+
+    def _roll_up(self, lease: DayLease, resolution: Resolution, day: dt.date, trades: Mapping[str, int]) -> int:
+        """Have the server make one resolution; return how many bars there are."""
+        part = whole_part(*day_bounds(day))
+        if part is None:
+            return 0
+        bucket = self._bucket(resolution)
+        before = rolling.held(self._asker, bucket, part)
+        if not before.empty and not before.fits(trades):
+            with lease.deleting():
+                self._delete(lease, resolution, day)
+        asker = Asker(self._connection.guarded(lease.check), self._query_timeout)
+        for last in (False, True):
+            with lease.writing():
+                rolling.roll_up(asker, self._layout, resolution, part.start, part.end)
+            after = rolling.held(self._asker, bucket, part)
+            if after.fits(trades) or last:
+                break
+            with lease.deleting():
+                self._delete(lease, resolution, day)
+        if after.fits(trades):
+            return after.bars
+        raise StoreMismatchError(
+            f"The {resolution.name} bars that InfluxDB at {self._connection.address.url} made of {day} hold "
+            f"{sum(after.trades.values()):,} trades and the day has {sum(trades.values()):,}: load the day again with "
+            f"`ohlcv backfill --from {day} --to {day}`."
+        )
 
     def _make_room(self, lease: DayLease, resolution: Resolution, day: dt.date, bars: pa.Table) -> bool:
         """Delete the day where it holds points that writing would not overwrite; return whether writing is needed."""

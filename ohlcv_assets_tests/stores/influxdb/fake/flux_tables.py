@@ -294,9 +294,10 @@ def to(find: Find) -> Callable[[Arguments], Stream]:
     """Return ``to(bucket:)``: columns of text are tags, but those that begin with an underscore."""
 
     def write(arguments: Arguments) -> Stream:
-        shelf = source(find, arguments).bucket.shelf
+        bucket = source(find, arguments).bucket
+        assert bucket is not None
         for table in arguments["tables"].tables:
-            shelf.write([_point(table.whole(row)) for row in table.rows])
+            bucket.shelf.write([_point(table.whole(row)) for row in table.rows])
         return Stream(arguments["tables"].tables)
 
     return write
