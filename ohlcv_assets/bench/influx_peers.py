@@ -35,7 +35,7 @@ GET_INCH: Final = "inch is not on PATH: go install github.com/influxdata/inch/cm
 NO_TOKENS: Final = "inch was not run: the token in force may not make the token that inch is given"
 FIELDS: Final = 3
 INCH_CONNECTIONS: Final = 4
-"""With more it is not faster where server and client share two cores."""
+"""As many as our own writers have where nobody sets another number."""
 
 PATIENCE: Final = 900.0
 """Seconds that a peer may take for one repetition."""
