@@ -138,6 +138,30 @@ def influx(
     _show_sweep(found, as_json=as_json)
 
 
+@app.command()
+def bars(
+    ctx: typer.Context,
+    *,
+    trades: Annotated[
+        int | None, typer.Option(min=1000, metavar="N", help="Trades of the day; those of an ordinary day if absent.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
+    save: Save = None,
+    compare: Compare = None,
+    as_markdown: AsMarkdown = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure making bars in InfluxDB, by its own Flux and by our roll-up, in buckets that are removed."""
+    from ohlcv_assets.bench.influx_bars import measure_bars
+
+    settings = request_of(ctx).settings()
+    _measure(
+        ctx,
+        Form(save, compare, as_markdown, as_json),
+        lambda folder, observer: measure_bars(settings, folder, trades=trades, repeats=repeats, observer=observer),
+    )
+
+
 @contextmanager
 def _workplace(data_dir: Path) -> Iterator[tuple[Path, Observer]]:
     """Give a folder that is removed at the end, and somebody who shows progress."""

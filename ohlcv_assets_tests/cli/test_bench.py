@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ohlcv_assets.bench import influx, influx_sweep, runner, year
+from ohlcv_assets.bench import influx, influx_bars, influx_sweep, runner, year
 from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.bench.influx_sweep import Sweep, SweepRow
 from ohlcv_assets.stores.influxdb.writer import LoadPlan
@@ -49,6 +49,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "run_cases", lambda *_, **__: figures(25e6))
     monkeypatch.setattr(year, "measure_backfill", lambda *_, **__: figures(15e6))
     monkeypatch.setattr(influx, "measure_influx", lambda *_, **__: spread())
+    monkeypatch.setattr(influx_bars, "measure_bars", lambda *_, **__: spread())
     monkeypatch.setattr(influx_sweep, "sweep_influx", lambda *_, **__: swept(FASTER))
 
 
@@ -95,9 +96,10 @@ def test_names_are_looked_at_first(ohlcv: Ohlcv, tmp_path: Path, option: tuple[s
     assert len(shown.err.strip().splitlines()) == 1
 
 
-def test_the_benchmark_on_a_server_shows_the_spread(ohlcv: Ohlcv, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["influx", "bars"])
+def test_a_benchmark_on_a_server_shows_the_spread(ohlcv: Ohlcv, tmp_path: Path, name: str) -> None:
     """A median stands with the least and the largest value; peer, method and server's version are told."""
-    shown = ohlcv("--data-dir", str(tmp_path), "bench", "influx")
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", name)
     assert shown.code == 0
     for text in (
         "load: native",
