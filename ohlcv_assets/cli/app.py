@@ -13,7 +13,7 @@ import typer
 
 from ohlcv_assets.cli import (
     backfill,
-    bars,
+    bar_care,
     bench,
     config,
     demo,
@@ -85,7 +85,7 @@ app.command("backfill", rich_help_panel=_MAKE)(backfill.backfill)
 app.command("demo", rich_help_panel=_MAKE)(demo.demo)
 app.command("status", rich_help_panel=_LOOK)(status.status)
 app.command("trades", rich_help_panel=_LOOK)(trades.trades)
-app.command("bars", rich_help_panel=_LOOK)(bars.bars)
+app.add_typer(bar_care.app, name="bars", rich_help_panel=_LOOK)
 app.command("report", rich_help_panel=_LOOK)(report.report)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("verify", rich_help_panel=_CARE)(verify.verify)

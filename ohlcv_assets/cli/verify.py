@@ -18,6 +18,7 @@ from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import counted, mark, show, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
 from ohlcv_assets.cli.watch import watching
+from ohlcv_assets.errors import UserError
 
 if TYPE_CHECKING:
     from ohlcv_assets.pipeline.verify import Proof
@@ -34,16 +35,20 @@ def verify(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Read every stored trade back and compare it; takes long.")
     ] = False,
+    bars: Annotated[bool, typer.Option("--bars", help="Only the checks of bars, all of them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check files, stored trades and bars of some days, all against each other; exits 1 if anything differs."""
     from ohlcv_assets.pipeline.verify import verify_range
 
+    if bars and exhaustive:
+        raise UserError("--bars leaves out the stored trades, which --exhaustive reads: give one of the two.")
+
     project = request_of(ctx).project(sample_size=sample)
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
     project.trade_store.day_records()  # a store that cannot be used is no failed check
     with watching() as observer:
-        results = list(verify_range(project, days, exhaustive=exhaustive, observer=observer))
+        results = list(verify_range(project, days, exhaustive=exhaustive, only_bars=bars, observer=observer))
     passed = all(proof.verdict.passed for _, proofs in results for proof in proofs)
     if as_json:
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "passed": passed}

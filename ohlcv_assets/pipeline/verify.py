@@ -40,7 +40,7 @@ class Proof:
 
 
 def verify_day(
-    project: Project, day: dt.date, *, exhaustive: bool = False, observer: Observer = nobody
+    project: Project, day: dt.date, *, exhaustive: bool = False, only_bars: bool = False, observer: Observer = nobody
 ) -> tuple[Proof, ...]:
     """Run every check of a day on what is there. A check that cannot be run has failed, and says why.
 
@@ -50,6 +50,8 @@ def verify_day(
         What to prove.
     exhaustive
         Read every stored trade back and compare it.
+    only_bars
+        Leave out the checks of the file and of the stored trades.
     observer
         Told how far that is, stage ``"compare"``.
 
@@ -65,7 +67,9 @@ def verify_day(
         ("stored_trades", partial(_plain, stored_checks(project, day))),
         ("ohlcv", partial(_bars, project, day)),
     ]
-    if exhaustive:
+    if only_bars:
+        del runs[:-1]
+    elif exhaustive:
         runs.insert(2, ("stored_trades", partial(_plain, exhaustive_check(project, day, observer))))
     for asset, run in runs:
         try:
@@ -76,7 +80,12 @@ def verify_day(
 
 
 def verify_range(
-    project: Project, days: Sequence[dt.date], *, exhaustive: bool = False, observer: Observer = nobody
+    project: Project,
+    days: Sequence[dt.date],
+    *,
+    exhaustive: bool = False,
+    only_bars: bool = False,
+    observer: Observer = nobody,
 ) -> Iterator[tuple[dt.date, tuple[Proof, ...]]]:
     """Yield each day with its proofs.
 
@@ -89,7 +98,7 @@ def verify_range(
         require_day(project, day)
     try:
         for done, day in enumerate(days):
-            proofs = verify_day(project, day, exhaustive=exhaustive, observer=observer)
+            proofs = verify_day(project, day, exhaustive=exhaustive, only_bars=only_bars, observer=observer)
             observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
             yield day, proofs
     finally:
