@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
 
 import polars as pl
@@ -37,6 +38,9 @@ from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, in_or
 from ohlcv_assets.units import Nanos, day_bounds
 
 _LEASE_CONNECTIONS: Final = 2
+
+BODY_LINES: Final = 5_000
+"""Most bars of one request: a day's bars in one body would be read by one thread of the server, one after the other."""
 
 
 class InfluxBarStore:
@@ -96,8 +100,11 @@ class InfluxBarStore:
         """
         checked = {name: check_bars(resolution_of(name), day, table) for name, table in bars.items()}
         with self._leases.days([day] if checked else []) as lease:
-            for name, table in checked.items():
-                self._write(lease, resolution_of(name), day, table)
+            lacking = self._make_room(lease, day, {resolution_of(name): table for name, table in checked.items()})
+            if lacking:
+                with lease.writing():
+                    for resolution, table in lacking.items():
+                        self._write(lease, resolution, day, table)
         return sum(table.num_rows for table in checked.values())
 
     def read(self, resolution: Resolution, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> pa.Table:
@@ -170,20 +177,17 @@ class InfluxBarStore:
                 self._delete_range(lease, bucket.name, MIN_NS, MAX_NS, "all bars")
 
     def _write(self, lease: DayLease, resolution: Resolution, day: dt.date, bars: pa.Table) -> None:
-        """Make one resolution hold exactly these bars."""
-        if not self._make_room(lease, resolution, day, bars):
-            return
-        with lease.writing():
-            self._writer.write(
-                self._bucket(resolution),
-                bar_lines(bars, self._plan.batch_lines),
-                doing=f"write the {resolution.name} bars of {day}",
-                subject=day.isoformat(),
-                expected=bars.num_rows,
-                unit="bars",
-                stage="bars",
-                guard=lease.check,
-            )
+        """Write the bars of one resolution over what is there."""
+        self._writer.write(
+            self._bucket(resolution),
+            bar_lines(bars, min(self._plan.batch_lines, BODY_LINES)),
+            doing=f"write the {resolution.name} bars of {day}",
+            subject=day.isoformat(),
+            expected=bars.num_rows,
+            unit="bars",
+            stage="bars",
+            guard=lease.check,
+        )
 
     def _roll_up(self, lease: DayLease, resolution: Resolution, day: dt.date, trades: Mapping[str, int]) -> int:
         """Have the server make one resolution; return how many bars there are."""
@@ -212,18 +216,30 @@ class InfluxBarStore:
             f"`ohlcv backfill --from {day} --to {day}`."
         )
 
-    def _make_room(self, lease: DayLease, resolution: Resolution, day: dt.date, bars: pa.Table) -> bool:
-        """Delete the day where it holds points that writing would not overwrite; return whether writing is needed."""
+    def _make_room(
+        self, lease: DayLease, day: dt.date, bars: Mapping[Resolution, pa.Table]
+    ) -> dict[Resolution, pa.Table]:
+        """Delete days that hold points which writing would not overwrite; return the bars that are to be written."""
+        # What is stored is asked for side by side: a day has few bars, and most of an answer is its way.
+        with ThreadPoolExecutor(len(bars) or 1, "stored bars") as pool:
+            found = list(pool.map(lambda resolution: self._whole(resolution, day), bars))
+        lacking = {}
+        for (resolution, table), stored in zip(bars.items(), found, strict=True):
+            if stored is not None and _same(stored, table):
+                continue
+            if stored is None or _strays(stored, table):
+                with lease.deleting():
+                    self._delete(lease, resolution, day)
+            if table.num_rows > 0:
+                lacking[resolution] = table
+        return lacking
+
+    def _whole(self, resolution: Resolution, day: dt.date) -> pa.Table | None:
+        """Return a day's stored bars, or None where some of its points are no whole bars."""
         try:
-            stored = self.read(resolution, *day_bounds(day))
+            return self.read(resolution, *day_bounds(day))
         except StoreMismatchError:
-            stored = None
-        if stored is not None and _same(stored, bars):
-            return False
-        if stored is None or _strays(stored, bars):
-            with lease.deleting():
-                self._delete(lease, resolution, day)
-        return bars.num_rows > 0
+            return None
 
     def _delete(self, lease: DayLease, resolution: Resolution, day: dt.date) -> None:
         """Delete a day's bars and prove that none is left."""
