@@ -114,9 +114,9 @@ class Organisation:
         """
         if self.id:
             raise conflict("onboarding has already been completed")
-        self.id, self.name = self._new_id(), document["org"]
+        self.id, self.name = self.new_id(), document["org"]
         self.password = document.get("password", "")
-        self.user = {"id": self._new_id(), "name": document["username"], "status": "active"}
+        self.user = {"id": self.new_id(), "name": document["username"], "status": "active"}
         everything = [
             {"action": action, "resource": {"type": kind}} for kind in ALL_TYPES for action in ("read", "write")
         ]
@@ -149,7 +149,7 @@ class Organisation:
         kind = document.get("type", "user")
         if name.startswith("_") and kind == "user":
             raise invalid(f"bucket name {name} is invalid. Buckets may not start with underscore")
-        made = {"id": self._new_id(), "orgID": self.id, "type": kind, "name": name}
+        made = {"id": self.new_id(), "orgID": self.id, "type": kind, "name": name}
         if "description" in document:
             made["description"] = document["description"]
         bucket = Bucket(made)
@@ -183,7 +183,7 @@ class Organisation:
         name = document["name"]
         if any(label["name"].lower() == name.lower() for label in self.labels.values()):
             raise conflict(f"label with name {name} already exists")
-        label = {"id": self._new_id(), "orgID": self.id, "name": name, "properties": document.get("properties") or {}}
+        label = {"id": self.new_id(), "orgID": self.id, "name": name, "properties": document.get("properties") or {}}
         self.labels[label["id"]] = label
         return label
 
@@ -198,7 +198,7 @@ class Organisation:
     def add_token(self, document: Document) -> Document:
         """Make a token; it is shown this once."""
         made = {
-            "id": self._new_id(),
+            "id": self.new_id(),
             "secret": secrets.token_urlsafe(48),
             "status": document.get("status", "active"),
             "description": document.get("description", ""),
@@ -229,6 +229,7 @@ class Organisation:
             for permission in token["permissions"]
         )
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """Return an id that nothing has, larger than all before."""
         self._last += 0x10000
         return f"{self._last:016x}"

@@ -32,6 +32,7 @@ from ohlcv_assets_tests.stores.influxdb.fake.organisation import (
 )
 from ohlcv_assets_tests.stores.influxdb.fake.points import DroppedError, UnparsableError, parse
 from ohlcv_assets_tests.stores.influxdb.fake.predicates import tags_of
+from ohlcv_assets_tests.stores.influxdb.fake.tasks import Tasks
 from ohlcv_assets_tests.stores.influxdb.faulty import Answer, FaultyServer, Request
 
 VERSION: Final = "2.9.1"
@@ -48,12 +49,15 @@ class FakeServer(FaultyServer):
     Attributes
     ----------
     held
-        Everything it holds; tests may look and change things behind the loader's back.
+        Everything it holds but tasks; tests may look and change things behind the loader's back.
+    tasks
+        Its tasks.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.held = Organisation()
+        self.tasks = Tasks(self.held)
         self._one_at_a_time = threading.RLock()
         self._routes: dict[str, Callable[[Request, Document, str], Answer]] = {
             "/api/v2/orgs": self._orgs,
@@ -62,6 +66,7 @@ class FakeServer(FaultyServer):
             "/api/v2/buckets": self._buckets,
             "/api/v2/authorizations": self._authorizations,
             "/api/v2/labels": self._labels,
+            "/api/v2/tasks": self._tasks,
             "/api/v2/write": self._write,
             "/api/v2/delete": self._delete,
             "/api/v2/query": self._flux,
@@ -110,6 +115,8 @@ class FakeServer(FaultyServer):
             self.held.name = _document(request)["name"]
             return _json(self.held.document, 201)
         self._require_org(request)
+        if identity.endswith("/owners"):
+            return _json({"users": [{"role": "owner", **self.held.user}]})
         if identity:
             return _json(self.held.document)
         seen = self.held.may(token, "read", "orgs", self.held.id)
@@ -200,6 +207,18 @@ class FakeServer(FaultyServer):
         if request.method == "PATCH":
             self.held.patch_label(label, _document(request))
         return _json({"label": label})
+
+    def _tasks(self, request: Request, token: Document, identity: str) -> Answer:
+        if request.method == "POST":
+            return _json(self.tasks.add(token, _document(request)), 201)
+        if request.method == "PATCH":
+            return _json(self.tasks.change(token, identity, _document(request)))
+        if request.method == "DELETE":
+            self.tasks.remove(token, identity)
+            return Answer(204)
+        if identity:
+            return _json(self.tasks.find(token, identity))
+        return _json({"tasks": self.tasks.named(token, request.query)})
 
     def _require(self, token: Document, action: str, kind: str, identity: str | None = None) -> None:
         if not self.held.may(token, action, kind, identity):
