@@ -25,6 +25,7 @@ from ohlcv_assets.cli import (
     report,
     runs,
     status,
+    tasks,
     trades,
     verify,
 )
@@ -91,6 +92,7 @@ app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("verify", rich_help_panel=_CARE)(verify.verify)
 app.command("realism", rich_help_panel=_CARE)(realism.realism)
 app.add_typer(influx.app, name="influx", rich_help_panel=_CARE)
+app.add_typer(tasks.app, name="tasks", rich_help_panel=_CARE)
 app.add_typer(bench.app, name="bench", rich_help_panel=_CARE)
 app.command("purge", rich_help_panel=_CARE)(purge.purge)
 app.add_typer(runs.app, name="runs", rich_help_panel=_CARE)
