@@ -195,19 +195,22 @@ class InfluxBarStore:
         if part is None:
             return 0
         bucket = self._bucket(resolution)
+        asker = Asker(self._connection.guarded(lease.check), self._query_timeout)
+
+        def made() -> rolling.Held:
+            with lease.writing():
+                rolling.roll_up(asker, self._layout, resolution, part.start, part.end)
+            return rolling.held(self._asker, bucket, part)
+
         before = rolling.held(self._asker, bucket, part)
         if not before.empty and not before.fits(trades):
             with lease.deleting():
                 self._delete(lease, resolution, day)
-        asker = Asker(self._connection.guarded(lease.check), self._query_timeout)
-        for last in (False, True):
-            with lease.writing():
-                rolling.roll_up(asker, self._layout, resolution, part.start, part.end)
-            after = rolling.held(self._asker, bucket, part)
-            if after.fits(trades) or last:
-                break
+        after = made()
+        if not after.fits(trades):
             with lease.deleting():
                 self._delete(lease, resolution, day)
+            after = made()
         if after.fits(trades):
             return after.bars
         raise StoreMismatchError(
