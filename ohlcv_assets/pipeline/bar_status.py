@@ -15,13 +15,15 @@ from typing import Final, cast
 import pyarrow as pa
 
 from ohlcv_assets.bars.chunks import Span
-from ohlcv_assets.bars.gaps import Standing, watermark, without
+from ohlcv_assets.bars.gaps import Standing, joined, watermark, without
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import LakeError, MachineError
 from ohlcv_assets.pipeline.bar_days import BarDay, bar_days
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.chunks import ChunkRecord
-from ohlcv_assets.units import Nanos, day_bounds
+from ohlcv_assets.units import HOUR, Nanos, day_bounds
+
+_HOURS: Final = RESOLUTIONS["1h"]
 
 LAST_RUNS: Final = 5
 """How many of the latest runs are told."""
@@ -153,7 +155,7 @@ def _status(
 ) -> ResolutionStatus:
     wrong = [day for day in days if day.standing in {"missing", "stale"}]
     spans = [span for day in days if day.standing != "waiting" or day.live for span in day.live or (day.span,)]
-    look = _Look(project, resolution, days, spans)
+    look = _Look(project, resolution, days, joined(spans))
     runs = [day.record for day in days if day.record is not None]
     ended = [run.seconds for run in runs if run.state == "done"]
     return ResolutionStatus(
@@ -177,7 +179,8 @@ class _Look:
         self._resolution = resolution
         self._days = days
         self._spans = spans
-        self._opens: dict[tuple[dt.date, Nanos], Mapping[str, Nanos]] = {}
+        self._opens: dict[tuple[Nanos, Nanos], Mapping[str, Nanos]] = {}
+        self._hours: dict[tuple[Nanos, Nanos], Nanos] = {}
 
     def reach(self, wrong: Sequence[BarDay], names: Sequence[str]) -> Reach:
         """Return how far it is complete but for some days, with the last bar of some symbols."""
@@ -194,20 +197,36 @@ class _Look:
         for day in reversed(self._days):
             start, end = day_bounds(day.day)
             if start < until and name in day.held:
-                found = self._opens_of(day.day, Nanos(min(end, until))).get(name)
+                last = Nanos(min(end, until))
+                found = self._opens_of(self._late(start, last), last).get(name)
+                # It may have traded early on that day only, or its hours may not be complete.
+                found = found or self._opens_of(start, last).get(name)
                 if found is not None:
                     return found
         return None
 
-    def _opens_of(self, day: dt.date, until: Nanos) -> Mapping[str, Nanos]:
-        """Return the last open time of each symbol on a day, before an instant."""
-        if (day, until) not in self._opens:
-            bars = self._project.bar_store.read(self._resolution, day_bounds(day)[0], until)
-            last = bars.group_by("symbol").aggregate([("ts", "max")])
-            opens = cast("list[Nanos]", last.column("ts_max").cast(pa.int64()).to_pylist())
-            names = cast("list[str]", last.column("symbol").to_pylist())
-            self._opens[day, until] = dict(zip(names, opens, strict=True))
-        return self._opens[day, until]
+    def _late(self, start: Nanos, until: Nanos) -> Nanos:
+        """Return when the last hour begins that has bars of most symbols: a fraction of a day's fine bars follows."""
+        if self._resolution.duration is None or self._resolution.duration >= HOUR:
+            return start
+        if (start, until) not in self._hours:
+            hours = sorted(_last_opens(self._project, _HOURS, start, until).values())
+            self._hours[start, until] = hours[len(hours) // 10] if hours else start
+        return self._hours[start, until]
+
+    def _opens_of(self, start: Nanos, until: Nanos) -> Mapping[str, Nanos]:
+        """Return the last open time of each symbol in a range."""
+        if (start, until) not in self._opens:
+            self._opens[start, until] = _last_opens(self._project, self._resolution, start, until)
+        return self._opens[start, until]
+
+
+def _last_opens(project: Project, resolution: Resolution, start: Nanos, until: Nanos) -> Mapping[str, Nanos]:
+    """Return the last open time of each symbol in a range."""
+    bars = project.bar_store.read(resolution, start, until)
+    last = bars.group_by("symbol").aggregate([("ts", "max")])
+    opens = cast("list[Nanos]", last.column("ts_max").cast(pa.int64()).to_pylist())
+    return dict(zip(cast("list[str]", last.column("symbol").to_pylist()), opens, strict=True))
 
 
 def _concerns(day: BarDay, name: str, expected: Expected) -> bool:

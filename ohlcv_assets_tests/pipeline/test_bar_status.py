@@ -196,6 +196,14 @@ def test_a_symbol_without_a_bar_before_the_watermark(full: Project) -> None:
     assert status.symbols["AAPL"].last_bar is None
 
 
+def test_the_last_bar_where_hours_are_gone(full: Project) -> None:
+    """Fine bars are found without the hours that tell where to look."""
+    before = bar_status(full)[0]
+    for day in DAYS:
+        full.bar_store.delete_day(RESOLUTIONS["1h"], day)
+    assert bar_status(full)[0] == before
+
+
 def kept_mask(kept: Sequence[bool]) -> pa.BooleanArray:
     """Return a mask of rows."""
     return pa.array(kept, pa.bool_())
