@@ -63,9 +63,8 @@ def status(
     from ohlcv_assets.pipeline.bar_status import bar_status
 
     project = request_of(ctx).project()
-    chosen = [resolution_of(name) for name in resolution or ()]
-    for one in chosen:
-        _ = one.kept  # a derived one has no bars of its own
+    asked = {resolution_of(name).kept.bucket for name in resolution or ()}  # a derived one has no bars of its own
+    chosen = [one for one in STORED_RESOLUTIONS if one.kept.bucket in asked]
     names = [project.dataset.universe.symbol(name).name for name in symbol] if symbol else None
     found = bar_status(project, None, chosen or STORED_RESOLUTIONS, names)
     if as_json:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Final
 
 from ohlcv_assets.bars.chunks import Span
 from ohlcv_assets.bars.gaps import Known, Standing, joined, judged, within
@@ -17,6 +19,9 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import DayRecord
 from ohlcv_assets.stores.chunks import ChunkRecord
 from ohlcv_assets.units import day_bounds, day_of
+
+_ABREAST: Final = 2
+"""Resolutions looked at side by side: a server works on one question while the answer to another is read."""
 
 NOTHING: Mapping[str, tuple[int, int]] = {}
 
@@ -60,7 +65,7 @@ Facts = Mapping[str, Sequence[BarDay]]
 
 
 def bar_days(project: Project, days: Sequence[dt.date], resolutions: Sequence[Resolution]) -> Facts:
-    """Look at the bars of some days.
+    """Look at the bars of some days; not to be called while a session with the store is held.
 
     Parameters
     ----------
@@ -78,10 +83,12 @@ def bar_days(project: Project, days: Sequence[dt.date], resolutions: Sequence[Re
     """
     if not days:
         return {resolution.name: () for resolution in resolutions}
+    with ThreadPoolExecutor(_ABREAST) as pool:
+        there = pool.map(lambda resolution: _held(project, resolution), resolutions)
+        held = {resolution.name: found for resolution, found in zip(resolutions, there, strict=True)}
     with project.store_session():
         proved = {day: found for day, found in project.trade_store.day_records().items() if found.state == "clean"}
         records = project.chunks.records(Span(day_bounds(days[0])[0], day_bounds(days[-1])[1]))
-        held = {resolution.name: _held(project, resolution) for resolution in resolutions}
     by_day: dict[tuple[str, dt.date], list[ChunkRecord]] = {}
     for record in records:
         by_day.setdefault((record.resolution, day_of(record.start)), []).append(record)

@@ -18,7 +18,7 @@ from ohlcv_assets.bars.chunks import Span
 from ohlcv_assets.bars.gaps import Standing, joined, watermark, without
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import LakeError, MachineError
-from ohlcv_assets.pipeline.bar_days import BarDay, bar_days
+from ohlcv_assets.pipeline.bar_days import BarDay, Facts, bar_days
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.chunks import ChunkRecord
 from ohlcv_assets.units import HOUR, Nanos, day_bounds
@@ -111,7 +111,7 @@ def bar_status(
     days
         In order and without a gap; all of the dataset's where None.
     resolutions
-        Stored ones.
+        Stored ones, the finest first.
     symbols
         Which to tell apart; all that there are where None.
 
@@ -122,12 +122,11 @@ def bar_status(
     """
     chosen = project.dataset.days if days is None else days
     expected = _expected_by(project)
+    facts = bar_days(project, chosen, resolutions)
     with project.store_session():
-        facts = bar_days(project, chosen, resolutions)
-        return tuple(
-            _status(project, RESOLUTIONS[name], found, _names(project, found, symbols), expected)
-            for name, found in facts.items()
-        )
+        names = symbols if symbols is not None else _names(project, facts)
+        opens = _Opens(project, names, resolutions[0], facts[resolutions[0].name])
+        return tuple(_status(opens, RESOLUTIONS[name], found, names, expected) for name, found in facts.items())
 
 
 Expected = Callable[[dt.date], Mapping[str, int] | None]
@@ -144,18 +143,17 @@ def _expected_by(project: Project) -> Expected:
     return expected
 
 
-def _names(project: Project, days: Sequence[BarDay], symbols: Sequence[str] | None) -> Sequence[str]:
-    if symbols is not None:
-        return symbols
-    return sorted({symbol.name for symbol in project.dataset.universe.symbols}.union(*(day.held for day in days)))
+def _names(project: Project, facts: Facts) -> Sequence[str]:
+    held = (day.held for days in facts.values() for day in days)
+    return sorted({symbol.name for symbol in project.dataset.universe.symbols}.union(*held))
 
 
 def _status(
-    project: Project, resolution: Resolution, days: Sequence[BarDay], names: Sequence[str], expected: Expected
+    opens: _Opens, resolution: Resolution, days: Sequence[BarDay], names: Sequence[str], expected: Expected
 ) -> ResolutionStatus:
     wrong = [day for day in days if day.standing in {"missing", "stale"}]
     spans = [span for day in days if day.standing != "waiting" or day.live for span in day.live or (day.span,)]
-    look = _Look(project, resolution, days, joined(spans))
+    look = _Look(opens, resolution, days, joined(spans))
     runs = [day.record for day in days if day.record is not None]
     ended = [run.seconds for run in runs if run.state == "done"]
     return ResolutionStatus(
@@ -172,15 +170,13 @@ def _status(
 
 
 class _Look:
-    """Looks at one resolution, and reads each day's bars once at most."""
+    """Looks at one resolution."""
 
-    def __init__(self, project: Project, resolution: Resolution, days: Sequence[BarDay], spans: Sequence[Span]) -> None:
-        self._project = project
+    def __init__(self, opens: _Opens, resolution: Resolution, days: Sequence[BarDay], spans: Sequence[Span]) -> None:
+        self._opens = opens
         self._resolution = resolution
         self._days = days
         self._spans = spans
-        self._opens: dict[tuple[Nanos, Nanos], Mapping[str, Nanos]] = {}
-        self._hours: dict[tuple[Nanos, Nanos], Nanos] = {}
 
     def reach(self, wrong: Sequence[BarDay], names: Sequence[str]) -> Reach:
         """Return how far it is complete but for some days, with the last bar of some symbols."""
@@ -197,36 +193,59 @@ class _Look:
         for day in reversed(self._days):
             start, end = day_bounds(day.day)
             if start < until and name in day.held:
-                last = Nanos(min(end, until))
-                found = self._opens_of(self._late(start, last), last).get(name)
-                # It may have traded early on that day only, or its hours may not be complete.
-                found = found or self._opens_of(start, last).get(name)
+                found = self._opens.last(self._resolution, start, Nanos(min(end, until)), name)
                 if found is not None:
                     return found
         return None
 
-    def _late(self, start: Nanos, until: Nanos) -> Nanos:
+
+class _Opens:
+    """Finds the last bars of a day, and reads as few as it can: the finest ones of its last hours, each once.
+
+    Parameters
+    ----------
+    project
+        Whose bars.
+    names
+        Of all symbols that are asked for.
+    finest
+        The finest resolution looked at, and the days on which it is complete: there it tells of all coarser ones.
+    """
+
+    def __init__(self, project: Project, names: Sequence[str], finest: Resolution, days: Sequence[BarDay]) -> None:
+        self._project = project
+        self._names = names
+        self._finest = finest
+        self._complete = {day_bounds(day.day)[0] for day in days if day.standing == "complete"}
+        self._read: dict[tuple[str, Nanos, Nanos], Mapping[str, Nanos]] = {}
+
+    def last(self, resolution: Resolution, start: Nanos, until: Nanos, name: str) -> Nanos | None:
+        """Return the last open time of a symbol between the start of a day and an instant of it."""
+        duration = cast("Nanos", resolution.duration)  # only months have none, and they are not stored
+        tells = start in self._complete and until % duration == 0
+        read = self._finest if tells else resolution
+        found = self._of(read, self._late(read, start, until), until).get(name)
+        if found is None:
+            # It traded early on that day only, or its hours are not complete.
+            found = self._of(read, start, until).get(name)
+        return None if found is None else Nanos(found // duration * duration)
+
+    def _late(self, resolution: Resolution, start: Nanos, until: Nanos) -> Nanos:
         """Return when the last hour begins that has bars of most symbols: a fraction of a day's fine bars follows."""
-        if self._resolution.duration is None or self._resolution.duration >= HOUR:
+        if resolution.duration is None or resolution.duration >= HOUR:
             return start
-        if (start, until) not in self._hours:
-            hours = sorted(_last_opens(self._project, _HOURS, start, until).values())
-            self._hours[start, until] = hours[len(hours) // 10] if hours else start
-        return self._hours[start, until]
+        hours = sorted(self._of(_HOURS, start, until).values())
+        return hours[len(hours) // 10] if hours else start
 
-    def _opens_of(self, start: Nanos, until: Nanos) -> Mapping[str, Nanos]:
+    def _of(self, resolution: Resolution, start: Nanos, until: Nanos) -> Mapping[str, Nanos]:
         """Return the last open time of each symbol in a range."""
-        if (start, until) not in self._opens:
-            self._opens[start, until] = _last_opens(self._project, self._resolution, start, until)
-        return self._opens[start, until]
-
-
-def _last_opens(project: Project, resolution: Resolution, start: Nanos, until: Nanos) -> Mapping[str, Nanos]:
-    """Return the last open time of each symbol in a range."""
-    bars = project.bar_store.read(resolution, start, until)
-    last = bars.group_by("symbol").aggregate([("ts", "max")])
-    opens = cast("list[Nanos]", last.column("ts_max").cast(pa.int64()).to_pylist())
-    return dict(zip(cast("list[str]", last.column("symbol").to_pylist()), opens, strict=True))
+        key = (resolution.name, start, until)
+        if key not in self._read:
+            bars = self._project.bar_store.read(resolution, start, until, self._names)
+            last = bars.group_by("symbol").aggregate([("ts", "max")])
+            opens = cast("list[Nanos]", last.column("ts_max").cast(pa.int64()).to_pylist())
+            self._read[key] = dict(zip(cast("list[str]", last.column("symbol").to_pylist()), opens, strict=True))
+        return self._read[key]
 
 
 def _concerns(day: BarDay, name: str, expected: Expected) -> bool:
