@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.settings import load_settings
 from ohlcv_assets.stores.influxdb.admin.setup import Order, set_up
 from ohlcv_assets.stores.influxdb.connection import Address
+from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets_tests.orchestration.made import DAYS, FRIDAY, SATURDAY, THURSDAY, contents, project_in
 from ohlcv_assets_tests.servers import Server
@@ -88,7 +90,9 @@ def change_a_trade(project: Project) -> None:
     project.trade_store.append(
         table.set_column(at, table.schema.field("price"), pa.array([table["price"][0].as_py() * 2]))
     )
-    project.trade_store._records().mark(record)  # type: ignore[attr-defined]  # as if nobody had noticed
+    records: Records = project.trade_store._records()  # type: ignore[attr-defined]  # as if nobody had noticed
+    records.mark(replace(record, state="dirty"))
+    records.mark(record)
 
 
 def stored_metadata(project: Project, instance: dg.DagsterInstance) -> dict[str, object]:
