@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -49,17 +50,25 @@ def test_ended_and_unreaped_processes_are_dead() -> None:
     assert is_dead(held)
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Forget the place before the test and, once its patches are undone, after it."""
+    processes._place.cache_clear()
+    yield
+    processes._place.cache_clear()
+
+
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize("case", ["another system", "nothing to read"])
-def test_places_without_proc(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+def test_places_without_proc(case: str) -> None:
     """Where the system does not tell its boot, machine and time of boot have to do."""
-    processes._place.cache_clear()
-    if case == "another system":
-        monkeypatch.setattr(sys, "platform", "darwin")
-    else:
-        monkeypatch.setattr(Path, "read_text", _refuse)
-    place = this_process().place
-    processes._place.cache_clear()
-    assert place.startswith(this_process().host)
+    with pytest.MonkeyPatch.context() as patch:
+        if case == "another system":
+            patch.setattr(sys, "platform", "darwin")
+        else:
+            patch.setattr(Path, "read_text", _refuse)
+        found = this_process()
+    assert found.place.startswith(found.host)
 
 
 def _refuse(*_arguments: object, **_more: object) -> str:
