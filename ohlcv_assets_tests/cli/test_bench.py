@@ -24,7 +24,7 @@ def figures(rate: float) -> list[Figure]:
     ]
 
 
-IN_FORCE = LoadPlan()
+IN_FORCE = LoadPlan(batch_lines=20_000)
 FASTER = LoadPlan(batch_lines=35_000, connections=3, compression="gzip", memory=64_000_000)
 
 
