@@ -6,7 +6,6 @@
  */
 
 import {
-  type CandlestickData,
   CandlestickSeries,
   createChart,
   CrosshairMode,
@@ -24,7 +23,7 @@ import type { Change, History } from "../core/bars.js";
 import { formatInstant } from "../core/format.js";
 import type { Span } from "../core/ranges.js";
 import { isIntraday, type Resolution } from "../core/resolutions.js";
-import { candleOf, columnOf, type Point, vwapPoints } from "../core/series.js";
+import { candleOf, columnOf, vwapPoints } from "../core/series.js";
 import { frameOptions, scaleOptions, tickLabel } from "./options.js";
 import { type Palette, PALETTES, type Theme } from "./palette.js";
 
@@ -39,7 +38,7 @@ export interface Labels {
 export interface ChartEvents {
   /** The crosshair is over a bar, or over none. */
   readonly onPoint: (index: number | null) => void;
-  /** What is visible changed: bars to the left and right of it that are loaded. */
+  /** What is visible changed: bars to the left and right of it that are loaded; negative beyond them. */
   readonly onMove: (before: number, after: number) => void;
 }
 
@@ -88,9 +87,9 @@ export class Chart {
     this.vwap.applyOptions({ priceFormat });
     this.chart.timeScale().applyOptions({ timeVisible: isIntraday(labels.resolution) });
     const bars = this.history.all;
-    this.candles.setData(bars.map(candleOf) as CandlestickData[]);
+    this.candles.setData(bars.map((bar) => stamped(candleOf(bar))));
     this.volume.setData(bars.map((bar) => stamped(columnOf(bar, this.palette.volume))));
-    this.vwap.setData(this.vwapFrom(0) as LineData[]);
+    this.vwap.setData(this.vwapFrom(0));
   }
 
   /** Draw all bars anew where some came before or after, what is visible staying where it is. */
@@ -103,13 +102,13 @@ export class Chart {
 
   /** Draw what changed at the end. */
   grow(change: Change): void {
-    const vwap = this.vwapFrom(change.from) as LineData[];
-    for (const [at, bar] of this.history.all.slice(change.from).entries()) {
-      this.candles.update(candleOf(bar) as CandlestickData);
+    for (const bar of this.history.all.slice(change.from)) {
+      this.candles.update(stamped(candleOf(bar)));
       this.volume.update(stamped(columnOf(bar, this.palette.volume)));
-      const point = vwap[at];
-      if (point !== undefined) this.vwap.update(point);
     }
+    // The line ends at what was the last bar of a day once the next day begins.
+    const before = Math.max(0, change.from - 1);
+    for (const [at, point] of this.vwapFrom(before).entries()) this.vwap.update(point, before + at < change.from);
   }
 
   clear(): void {
@@ -125,7 +124,7 @@ export class Chart {
   show(span: Span | null): void {
     const from = span === null ? 0 : this.history.indexFrom(span.start);
     const to = span === null ? this.history.length : this.history.indexFrom(span.end);
-    this.chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: Math.max(to, from + 10) + 0.5 });
+    this.chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: Math.max(to, from + 10) - 0.5 });
   }
 
   /** Show the latest bars at the usual width. */
@@ -176,8 +175,10 @@ export class Chart {
     this.vwap.applyOptions({ color: vwap });
   }
 
-  private vwapFrom(index: number): Point[] {
-    return vwapPoints(this.history.all, index, this.intraday(), this.whole);
+  /** The line is not drawn over the night, at whose end its value begins anew. */
+  private vwapFrom(index: number): LineData[] {
+    const points = vwapPoints(this.history.all, index, this.intraday(), this.whole);
+    return points.map((point) => stamped(point.ends ? { ...point, color: "transparent" } : point) as LineData);
   }
 
   private intraday(): boolean {

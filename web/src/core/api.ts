@@ -112,7 +112,7 @@ export function barsOfColumns(columns: Json): Bar[] {
   const read = (name: string): ((index: number) => number) => {
     const values = numbersOf(columns, name);
     if (values.length !== times.length) throw new ShapeError(`${name} is not as long as t.`);
-    return (index) => values[index] ?? NaN;
+    return (index) => values[index] as number;
   };
   const [o, h, l, c] = [read("o"), read("h"), read("l"), read("c")];
   const [v, n, q] = [read("v"), read("n"), read("q")];

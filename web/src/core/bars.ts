@@ -76,14 +76,10 @@ export class History {
     let high = this.bars.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.timeAt(middle) < t) low = middle + 1;
+      if ((this.bars[middle] as Bar).t < t) low = middle + 1;
       else high = middle;
     }
     return low;
-  }
-
-  private timeAt(index: number): number {
-    return this.bars[index]?.t ?? Infinity;
   }
 }
 

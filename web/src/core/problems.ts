@@ -44,8 +44,8 @@ export function problemOf(kind: ProblemKind, detail: string, retryAfter: number 
 /** The problem of a request that got no reply. */
 export function unanswered(online: boolean): Problem {
   return online
-    ? problemOf("unreachable", "No reply from the service. The chart is asked for again by itself.")
-    : problemOf("offline", "This device has no network. The chart goes on when it is back.");
+    ? problemOf("unreachable", "The service gives no reply; it is asked again by itself.")
+    : problemOf("offline", "This device has no network; everything goes on when it is back.");
 }
 
 /** The problem that a reply tells: RFC 9457 problem details where it has them. */

@@ -75,7 +75,7 @@ export function isIntraday(resolution: Resolution): boolean {
 /** The resolution `steps` coarser, or finer where negative; the last there is at either end. */
 export function stepped(resolution: Resolution, steps: number): Resolution {
   const at = RESOLUTIONS.indexOf(resolution) + steps;
-  return RESOLUTIONS[Math.min(Math.max(at, 0), RESOLUTIONS.length - 1)] ?? resolution;
+  return RESOLUTIONS[Math.min(Math.max(at, 0), RESOLUTIONS.length - 1)] as Resolution;
 }
 
 /** The resolution that TradingView calls so; null where there is none. */

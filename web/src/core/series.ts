@@ -22,10 +22,11 @@ export interface Column {
   readonly color: string;
 }
 
-/** A point without a value leaves a gap in the line. */
+/** A point without a value is not drawn; `ends`: no line leads from it to the point after it. */
 export interface Point {
   readonly time: number;
   readonly value?: number;
+  readonly ends: boolean;
 }
 
 export interface VolumeColors {
@@ -52,28 +53,36 @@ export function columnOf(bar: Bar, colors: VolumeColors): Column {
  * @param whole whether the first bar is the first there is, or of a day that begins with it
  */
 export function vwapPoints(bars: readonly Bar[], from: number, intraday: boolean, whole: boolean): Point[] {
-  const first = bars[0];
-  if (first === undefined) return [];
   const points: Point[] = [];
-  const firstDay = Math.floor(first.t / DAY);
-  let at = intraday ? dayBegin(bars, from) : from;
+  const uncertain = whole || !intraday ? NaN : dayOf(bars[0]);
   let [day, turnover, volume] = [NaN, 0, 0];
+  let at = intraday ? dayBegin(bars, from) : from;
   for (const bar of bars.slice(at)) {
-    const itsDay = Math.floor(bar.t / DAY);
+    const itsDay = dayOf(bar);
     if (!intraday || itsDay !== day) [day, turnover, volume] = [itsDay, 0, 0];
     turnover += bar.q;
     volume += bar.v;
-    const known = volume > 0 && (!intraday || whole || itsDay !== firstDay);
-    if (at >= from) points.push(known ? { time: bar.t / 1000, value: turnover / volume } : { time: bar.t / 1000 });
     at += 1;
+    if (at <= from) continue;
+    const known = volume > 0 && itsDay !== uncertain;
+    points.push(pointOf(bar, known ? turnover / volume : null, intraday && dayOf(bars[at] ?? bar) !== itsDay));
   }
   return points;
 }
 
+function pointOf(bar: Bar, value: number | null, ends: boolean): Point {
+  const time = bar.t / 1000;
+  return value === null ? { time, ends } : { time, value, ends };
+}
+
 /** The index of the first bar of a bar's day. */
 function dayBegin(bars: readonly Bar[], index: number): number {
-  const day = Math.floor((bars[index]?.t ?? 0) / DAY);
+  const day = dayOf(bars[index]);
   let at = index;
-  while (at > 0 && Math.floor((bars[at - 1]?.t ?? 0) / DAY) === day) at -= 1;
+  while (at > 0 && dayOf(bars[at - 1]) === day) at -= 1;
   return at;
+}
+
+function dayOf(bar: Bar | undefined): number {
+  return Math.floor((bar?.t ?? NaN) / DAY);
 }

@@ -117,6 +117,7 @@ export interface Light {
 export function lightOf(state: State): Light {
   if (!state.online) return { look: "bad", text: "Offline", detail: "This device has no network." };
   if (state.phase === "failed") return { look: "bad", text: "No data", detail: state.problem?.title ?? "" };
+  if (state.phase === "loading") return { look: "busy", text: "Loading", detail: "Bars are being asked for." };
   switch (state.link) {
     case "live":
       return { look: "good", text: "Live", detail: "New bars come as they happen." };

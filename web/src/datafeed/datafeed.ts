@@ -202,7 +202,7 @@ export class Datafeed {
       },
       (error: unknown) => {
         this.clock.later(0, () => {
-          onError(error instanceof Error ? error.message : "The service did not answer.");
+          onError((error as Error).message);
         });
       },
     );

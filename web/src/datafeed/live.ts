@@ -29,10 +29,11 @@ export interface LiveOptions {
 export class Live {
   private readonly options: LiveOptions;
   private last: number | null;
+  private refused = false;
   private begun = false;
   private ended = false;
   private end: () => void = () => undefined;
-  private cancel: () => void = () => undefined;
+  private cancel: () => void;
 
   constructor(options: LiveOptions) {
     this.options = options;
@@ -43,11 +44,13 @@ export class Live {
         onBars: (bars: readonly Bar[], whole: boolean) => {
           this.hear(bars, whole);
         },
-        onRefused: () => undefined,
+        onRefused: () => {
+          this.refused = true;
+        },
       };
       this.end = stream.subscribe({ symbol, resolution }, listener);
     }
-    this.poll();
+    this.cancel = this.poll();
   }
 
   close(): void {
@@ -77,17 +80,17 @@ export class Live {
     }
   }
 
-  private poll(): void {
-    this.cancel = this.options.clock.later(this.options.every, () => {
+  private poll(): () => void {
+    return this.options.clock.later(this.options.every, () => {
       void this.ask().finally(() => {
-        if (!this.ended) this.poll();
+        if (!this.ended) this.cancel = this.poll();
       });
     });
   }
 
   private async ask(): Promise<void> {
     const { stream, resolution } = this.options;
-    if (resolution !== null && stream.state === "open") return;
+    if (resolution !== null && stream.state === "open" && !this.refused) return;
     try {
       this.tick(await this.options.ask(), true);
     } catch {

@@ -49,31 +49,36 @@ export function historyOf(value: unknown): UdfHistory {
     const before = source["nextTime"];
     return { bars: [], before: typeof before === "number" ? before : null };
   }
-  const [o, h, l, c, v] = ["o", "h", "l", "c", "v"].map((name) => numbersOf(source, name));
-  const at = (column: readonly number[] | undefined, index: number): number => column?.[index] ?? NaN;
-  const bars = numbersOf(source, "t").map((t, i) => ({
+  const times = numbersOf(source, "t");
+  const read = columnReader(times.length);
+  const [open, high, low] = [read(numbersOf(source, "o")), read(numbersOf(source, "h")), read(numbersOf(source, "l"))];
+  const [close, volume] = [read(numbersOf(source, "c")), read(numbersOf(source, "v"))];
+  const bars = times.map((t, i) => ({
     time: t * 1000,
-    open: at(o, i),
-    high: at(h, i),
-    low: at(l, i),
-    close: at(c, i),
-    volume: at(v, i),
+    open: open(i),
+    high: high(i),
+    low: low(i),
+    close: close(i),
+    volume: volume(i),
   }));
   return { bars, before: null };
 }
 
 export function marksOf(value: unknown): Mark[] {
   const source = told(value);
-  const [time, minSize] = [numbersOf(source, "time"), numbersOf(source, "minSize")];
-  const [color, text, label, font] = ["color", "text", "label", "labelFontColor"].map((name) => texts(source, name));
-  return numbersOf(source, "id").map((id, i) => ({
+  const ids = numbersOf(source, "id");
+  const read = columnReader(ids.length);
+  const [time, minSize] = [read(numbersOf(source, "time")), read(numbersOf(source, "minSize"))];
+  const [color, text] = [read(texts(source, "color")), read(texts(source, "text"))];
+  const [label, labelFontColor] = [read(texts(source, "label")), read(texts(source, "labelFontColor"))];
+  return ids.map((id, i) => ({
     id,
-    time: time[i] ?? NaN,
-    color: color?.[i] ?? "",
-    text: text?.[i] ?? "",
-    label: label?.[i] ?? "",
-    labelFontColor: font?.[i] ?? "",
-    minSize: minSize[i] ?? 0,
+    time: time(i),
+    color: color(i),
+    text: text(i),
+    label: label(i),
+    labelFontColor: labelFontColor(i),
+    minSize: minSize(i),
   }));
 }
 
@@ -87,6 +92,14 @@ function told(value: unknown): Json {
   const source = objectOf(value, "the answer");
   if (source["s"] === "error") throw new ShapeError(textOf(source, "errmsg"));
   return source;
+}
+
+/** What reads columns of so many rows. */
+function columnReader(rows: number): <T>(column: readonly T[]) => (index: number) => T {
+  return <T>(column: readonly T[]) => {
+    if (column.length !== rows) throw new ShapeError("Columns are not equally long.");
+    return (index) => column[index] as T;
+  };
 }
 
 function texts(source: Json, name: string): readonly string[] {

@@ -69,7 +69,7 @@ export class Feed {
       },
       onRefused: () => {
         this.refused = true;
-        this.poll(0);
+        this.poll(watch, 0);
       },
     });
     const watch: Watch = { topic, last, end, held: null, asking: false };
@@ -88,7 +88,13 @@ export class Feed {
   nudge(): void {
     if (this.watched === null) return;
     this.stream.nudge();
-    if (this.link !== "live") this.poll(0);
+    if (this.link !== "live") this.poll(this.watched, 0);
+  }
+
+  /** End everything. */
+  close(): void {
+    this.unwatch();
+    this.stream.close();
   }
 
   private changed(state: StreamState): void {
@@ -97,7 +103,7 @@ export class Feed {
       this.cancel();
     } else if (state !== "connecting" && state !== "closed") {
       // A gap while the stream is away is closed by questions.
-      this.poll(0);
+      this.poll(this.watched, 0);
     }
   }
 
@@ -109,9 +115,10 @@ export class Feed {
     const first = bars[0];
     const gap = whole && first !== undefined && watch.last !== null && first.t > watch.last;
     if (gap) {
-      watch.held = [...bars];
+      const held = [...bars];
+      watch.held = held;
       void this.question(watch).then(() => {
-        this.release(watch);
+        this.release(watch, held);
       });
       return;
     }
@@ -119,8 +126,7 @@ export class Feed {
     this.tell("live");
   }
 
-  private release(watch: Watch): void {
-    const held = watch.held ?? [];
+  private release(watch: Watch, held: readonly Bar[]): void {
     watch.held = null;
     if (this.watched !== watch) return;
     // Ascending within each frame only: the last state of a bar came last.
@@ -131,17 +137,16 @@ export class Feed {
     if (this.stream.state === "open") this.tell("live");
   }
 
-  private poll(wait: number): void {
+  private poll(watch: Watch, wait: number): void {
     this.cancel();
     this.cancel = this.clock.later(wait, () => {
-      const watch = this.watched;
-      if (watch === null || (this.stream.state === "open" && !this.refused)) return;
+      if (this.stream.state === "open" && !this.refused) return;
       void this.question(watch).then((answered) => {
         if (this.watched !== watch || (this.stream.state === "open" && !this.refused)) return;
         this.failures = answered ? 0 : this.failures + 1;
         this.tell(answered ? "polling" : "lost");
         const every = this.options.every ?? EVERY;
-        this.poll(answered ? every : Math.max(every / 2, backoff(this.failures, this.clock.random())));
+        this.poll(watch, answered ? every : Math.max(every / 2, backoff(this.failures, this.clock.random())));
       });
     });
   }

@@ -33,6 +33,7 @@ http.key = sessionStorage.getItem(KEY);
 
 const history = new History();
 let pointed: number | null = null;
+let hidden = 0; // bars that are loaded, to the right of what is visible
 
 followTheme((theme) => {
   chart.theme(theme);
@@ -44,8 +45,10 @@ const chart = new Chart(byId("chart", HTMLElement), history, currentTheme(), {
     showLegend();
   },
   onMove: (before, after) => {
+    hidden = Math.max(0, Math.ceil(after));
     controller.moved(before, after);
-    showLatestButton(after);
+    showLatestButton();
+    showLegend();
   },
 });
 
@@ -113,12 +116,13 @@ function show(state: State): void {
   showLight(lightOf(state));
   showEdge(state);
   showCover(state);
+  showLatestButton();
   showLegend();
 }
 
 function showLegend(): void {
   const last = history.length - 1;
-  const index = pointed !== null && pointed <= last ? pointed : last;
+  const index = pointed !== null && pointed <= last ? pointed : Math.max(0, last - hidden);
   const bar = history.all[index];
   const ready = controller.state.phase === "ready" && bar !== undefined;
   const before = history.all[index - 1]?.c ?? null;
@@ -126,8 +130,9 @@ function showLegend(): void {
   showReading(ready ? { symbol, bar, before, vwap: chart.vwapAt(index) } : null, controller.labels);
 }
 
-function showLatestButton(after: number): void {
-  byId("to-latest", HTMLElement).hidden = controller.state.phase !== "ready" || after < 5;
+function showLatestButton(): void {
+  const { phase, newer } = controller.state;
+  byId("to-latest", HTMLElement).hidden = phase !== "ready" || (hidden < 5 && newer === "none");
 }
 
 /** Go to the latest bars: those that are loaded, or others. */
