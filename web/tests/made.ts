@@ -135,11 +135,9 @@ export class TestWeb implements Web {
 
   readonly fetch = (url: string, init: RequestInit): Promise<Response> => {
     this.asked.push({ url, init });
-    try {
+    return new Promise((resolve) => {
       const found = this.reply(url);
-      return Promise.resolve(found instanceof Response ? found : new Response(JSON.stringify(found)));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+      resolve(found instanceof Response ? found : new Response(JSON.stringify(found)));
+    });
   };
 }

@@ -28,7 +28,8 @@ export interface LiveOptions {
 
 export class Live {
   private readonly options: LiveOptions;
-  private last: number | null;
+  /** Of no bar at all: earlier than any. */
+  private last: number;
   private refused = false;
   private begun = false;
   private ended = false;
@@ -37,7 +38,7 @@ export class Live {
 
   constructor(options: LiveOptions) {
     this.options = options;
-    this.last = options.last;
+    this.last = options.last ?? -Infinity;
     const { stream, symbol, resolution } = options;
     if (resolution !== null) {
       const listener = {
@@ -72,9 +73,9 @@ export class Live {
   private tick(bars: readonly LibraryBar[], whole: boolean): void {
     if (this.ended) return;
     // A late trade changed a bar that the library has and will not take again by a tick.
-    if (!whole && bars.some((bar) => bar.time < (this.last ?? -Infinity))) this.options.onReset();
+    if (!whole && bars.some((bar) => bar.time < this.last)) this.options.onReset();
     for (const bar of bars) {
-      if (bar.time < (this.last ?? -Infinity)) continue;
+      if (bar.time < this.last) continue;
       this.last = bar.time;
       this.options.onTick({ ...bar });
     }

@@ -173,14 +173,10 @@ describe("a stream", () => {
 
 it("the browser's WebSocket is opened at the address of the service", () => {
   const opened: string[] = [];
-  vi.stubGlobal(
-    "WebSocket",
-    class {
-      constructor(url: string) {
-        opened.push(url);
-      }
-    },
-  );
+  function WebSocket(url: string): void {
+    opened.push(url);
+  }
+  vi.stubGlobal("WebSocket", WebSocket);
   opener("https://host/api/v1/stream")();
   expect(opened).toEqual(["wss://host/api/v1/stream"]);
 });
