@@ -89,7 +89,9 @@ def bars_between(symbol: str, resolution: str, start: int, end: int) -> list[Bar
     opens = range(first, min(end, LAST), duration)
     if duration < DAY:
         return [bar_at(symbol, resolution, at) for at in opens if trades_in(symbol, at // MINUTE * MINUTE)]
-    return [bar_at(symbol, resolution, at) for at in opens if duration > DAY or trades_in(symbol, at + 15 * 60 * MINUTE)]
+    return [
+        bar_at(symbol, resolution, at) for at in opens if duration > DAY or trades_in(symbol, at + 15 * 60 * MINUTE)
+    ]
 
 
 def columns(bars: list[Bar]) -> dict[str, list[float]]:
@@ -177,7 +179,7 @@ class Standin:
     def _take(self, connection: ServerConnection, frame: dict[str, Any]) -> None:  # Any: JSON
         if frame["op"] == "subscribe":
             topic = (frame["symbol"], frame["resolution"])
-            bars = self._bars(*topic, FIRST, LAST + DAY)[-2:]
+            bars = self._bars(*topic, LAST - max(4 * DAY, 3 * DURATIONS[topic[1]]), LAST + DAY)[-2:]
             head = {"type": "snapshot", "id": frame["id"], "seq": self._seq, "resumed": False}
             connection.send(json.dumps(head | {"symbol": topic[0], "resolution": topic[1], "bars": columns(bars)}))
             self._listeners.append((connection, frame["id"], topic))
@@ -208,10 +210,14 @@ class Standin:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "The store did not answer the question.")
         start, end = int(asked.get("start", FIRST)), int(asked.get("end", LAST + DAY))
         given, reason = _adapted(asked, end - start)
-        found = self._bars(asked["symbol"], given, start, end)
-        if "cursor" in asked:
-            found = [bar for bar in found if bar["t"] < int(asked["cursor"])]
         limit, descending = int(asked["limit"]), asked["order"] == "desc"
+        if "cursor" in asked:
+            end = int(asked["cursor"])
+        # Only as much is made up as may be needed: six times the count has it, with nights and weekends.
+        reach = (limit + 1) * DURATIONS[given] * 6 + 4 * DAY
+        newest = max((bar["t"] for bar in self.extra.get((asked["symbol"], given), [])), default=0)
+        begin = max(start, min(end, max(LAST, int(newest) + 1)) - reach) if descending else start
+        found = self._bars(asked["symbol"], given, begin, end)
         page = (found[-limit:] if descending else found[:limit]) if limit < len(found) else found
         more = len(page) < len(found)
         return _json(
@@ -245,7 +251,11 @@ class Standin:
         elif name == "symbols":
             if asked["symbol"] not in SYMBOLS:
                 return _problem(HTTPStatus.NOT_FOUND, "There is no such symbol.")
-            answer = {"name": asked["symbol"], "ticker": asked["symbol"], "intraday_multipliers": ["1", "5", "15", "30"]}
+            answer = {
+                "name": asked["symbol"],
+                "ticker": asked["symbol"],
+                "intraday_multipliers": ["1", "5", "15", "30"],
+            }
         elif name == "search":
             names = [one for one in SYMBOLS if asked.get("query", "").upper() in one]
             empty = {"description": "", "exchange": "", "type": ""}
@@ -258,7 +268,9 @@ class Standin:
 
     def _history(self, asked: dict[str, str]) -> dict[str, object]:
         start, to = int(asked["from"]) * 1000, int(asked["to"]) * 1000
-        before = self._bars(asked["symbol"], UDF[asked["resolution"]], FIRST, to)
+        resolution = UDF[asked["resolution"]]
+        reach = (int(asked["countback"]) + 1) * DURATIONS[resolution] * 6 + 4 * DAY
+        before = self._bars(asked["symbol"], resolution, min(start, min(to, LAST) - reach), to)
         first = next((index for index, bar in enumerate(before) if bar["t"] >= start), len(before))
         bars = before[max(0, min(first, len(before) - int(asked["countback"]))) :]
         if not bars:

@@ -51,6 +51,7 @@ export class Chart {
   private palette: Palette;
   private labels: Labels = { resolution: "1m", timeZone: "UTC", decimals: 2, tickSize: 0.01 };
   private whole = false;
+  private drawing = false;
 
   constructor(host: HTMLElement, history: History, theme: Theme, events: ChartEvents) {
     this.history = history;
@@ -95,7 +96,10 @@ export class Chart {
   /** Draw all bars anew where some came before or after, what is visible staying where it is. */
   redraw(labels: Labels, whole: boolean, before: number): void {
     const range = this.visible();
+    // New data moves the view for a moment that nobody is to see.
+    this.drawing = true;
     this.draw(labels, whole);
+    this.drawing = false;
     if (range === null) return;
     this.chart.timeScale().setVisibleLogicalRange({ from: range.from + before, to: range.to + before });
   }
@@ -163,7 +167,7 @@ export class Chart {
       events.onPoint(index !== null && index >= 0 && index < this.history.length ? index : null);
     });
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
-      if (range !== null) events.onMove(range.from, this.history.length - 1 - range.to);
+      if (range !== null && !this.drawing) events.onMove(range.from, this.history.length - 1 - range.to);
     });
   }
 

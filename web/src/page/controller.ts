@@ -216,8 +216,9 @@ export class Controller {
           : await loader.newer(this.topic, last.t, history.length, signal);
       if (signal.aborted) return;
       history.apply(answer.bars);
-      this.tell({ type: edge, edge: answer.truncated ? "more" : "none" });
+      this.now = reduce(this.now, { type: edge, edge: answer.truncated ? "more" : "none" });
       chart.redraw(this.labels, this.now.older === "none", edge === "older" ? answer.bars.length : 0);
+      this.around.onChange(this.now);
       if (edge === "newer") this.follow();
     } catch {
       if (signal.aborted) return;

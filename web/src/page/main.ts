@@ -33,7 +33,8 @@ http.key = sessionStorage.getItem(KEY);
 
 const history = new History();
 let pointed: number | null = null;
-let hidden = 0; // bars that are loaded, to the right of what is visible
+/** Time of the last bar that is visible; null where that is the last of all. */
+let edge: number | null = null;
 
 followTheme((theme) => {
   chart.theme(theme);
@@ -45,7 +46,7 @@ const chart = new Chart(byId("chart", HTMLElement), history, currentTheme(), {
     showLegend();
   },
   onMove: (before, after) => {
-    hidden = Math.max(0, Math.ceil(after));
+    edge = after <= 0 ? null : (history.all[history.length - 1 - Math.ceil(after)]?.t ?? null);
     controller.moved(before, after);
     showLatestButton();
     showLegend();
@@ -122,7 +123,8 @@ function show(state: State): void {
 
 function showLegend(): void {
   const last = history.length - 1;
-  const index = pointed !== null && pointed <= last ? pointed : Math.max(0, last - hidden);
+  const visible = edge === null ? last : Math.min(history.indexFrom(edge), last);
+  const index = pointed !== null && pointed <= last ? pointed : visible;
   const bar = history.all[index];
   const ready = controller.state.phase === "ready" && bar !== undefined;
   const before = history.all[index - 1]?.c ?? null;
@@ -132,7 +134,7 @@ function showLegend(): void {
 
 function showLatestButton(): void {
   const { phase, newer } = controller.state;
-  byId("to-latest", HTMLElement).hidden = phase !== "ready" || (hidden < 5 && newer === "none");
+  byId("to-latest", HTMLElement).hidden = phase !== "ready" || (edge === null && newer === "none");
 }
 
 /** Go to the latest bars: those that are loaded, or others. */
