@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -70,7 +70,7 @@ def open_page(browser: Browser, service: Standin, complaints: list[str]) -> Iter
             complaints.append(message.text)
 
     def opened(query: str = "?symbol=BTC-USD", *, size: tuple[int, int] = _DESKTOP, dark: bool = False) -> Page:
-        scheme = "dark" if dark else "light"
+        scheme: Literal["dark", "light"] = "dark" if dark else "light"
         context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
         context.set_default_timeout(10_000)
         contexts.append(context)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,18 @@ def test_the_datafeed_is_one_module(pages: Path) -> None:
     text = (pages / "datafeed.js").read_text("utf-8")
     assert re.findall(r"^import\b", text, re.MULTILINE) == []
     assert re.search(r"export \{\s*Datafeed\s*\}", text) is not None
+
+
+def test_the_wheel_has_the_pages(pages: Path, tmp_path: Path) -> None:
+    """Whoever installs the package gets the pages, though git does not keep them."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=SOURCE.parent, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+    built = {f"ohlcv_assets/web/{file.relative_to(pages).as_posix()}" for file in pages.rglob("*") if file.is_file()}
+    assert built
+    assert built <= names
+    assert not any("node_modules" in name for name in names)
 
 
 def test_the_lock_names_no_registry() -> None:

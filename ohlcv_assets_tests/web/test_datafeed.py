@@ -40,7 +40,7 @@ def test_the_datafeed_is_called_as_the_library_calls_it(
     assert saw["pages"] == [
         {"count": 329, "first": LAST - 329 * minute, "last": LAST - minute, "noData": False},
         {"count": 300, "first": LAST - 629 * minute, "last": LAST - 330 * minute, "noData": False},
-        {"count": 0, "noData": True},
+        {"count": 0, "first": None, "last": None, "noData": True},
     ]
     assert saw["ticks"] == [LAST - minute]
     assert FIRST % minute == 0
