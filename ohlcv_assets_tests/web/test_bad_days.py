@@ -89,8 +89,9 @@ def test_an_answer_that_takes_long_looks_like_it(open_page: Opener, service: Sta
 
 def test_empty_days_look_empty(open_page: Opener) -> None:
     """A weekend of a stock is no error; one click leads to where there are bars."""
-    page = open_page("?symbol=AAPL&resolution=5m&from=2024-03-02&to=2024-03-03")
-    expect(page.locator("#cover")).to_contain_text("AAPL has no trade from 2024-03-02 to 2024-03-03.")
+    page = open_page("?symbol=AAPL&resolution=5m&from=2024-06-29&to=2024-06-30")
+    expect(page.locator("#cover")).to_contain_text("AAPL has no trade from 2024-06-29 to 2024-06-30.")
+    light(page, "History")
     page.get_by_role("button", name="Show the latest bars").click()
     page.wait_for_selector("#stage[data-phase=ready]")
 

@@ -72,7 +72,7 @@ export class Chart {
     this.vwap.applyOptions({ crosshairMarkerVisible: false });
     this.volume = this.chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" } }, 1);
     this.volume.applyOptions({ priceLineVisible: false, lastValueVisible: false });
-    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.1, bottom: 0 } });
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.2, bottom: 0 } });
     this.chart.panes()[0]?.setStretchFactor(4);
     this.chart.panes()[1]?.setStretchFactor(1);
     this.paint();

@@ -17,7 +17,7 @@ import { type Event, initial, reduce, retries, shownSymbol, type State } from ".
 import type { View } from "../core/url.js";
 import { Feed } from "../net/feed.js";
 import type { Socket } from "../net/stream.js";
-import type { Loader } from "./loader.js";
+import type { Loader } from "../net/loader.js";
 
 /** Bars to the edge of what is loaded at which more are asked for. */
 const NEAR = 100;
@@ -81,8 +81,9 @@ export class Controller {
     this.tell({ type: "viewed", view });
     this.tell({ type: "asked" });
     try {
+      const early = this.early(view, signal);
       await this.list();
-      if (!signal.aborted) await this.fill(this.now.view, signal);
+      if (!signal.aborted) await this.fill(this.now.view, signal, early);
     } catch (error) {
       if (!signal.aborted) this.fail(error);
     }
@@ -131,16 +132,25 @@ export class Controller {
     }
   }
 
-  private async fill(view: View, signal: AbortSignal): Promise<void> {
+  /** The first bars of all, asked for while the list of symbols is still on its way. */
+  private early(view: View, signal: AbortSignal): Promise<BarsAnswer> | null {
+    if (this.now.list !== null || view.symbol === "" || view.range.kind !== "latest") return null;
+    const asked = this.around.loader.latest(this.topic, signal);
+    asked.catch(() => undefined); // whoever awaits it is told
+    return asked;
+  }
+
+  private async fill(view: View, signal: AbortSignal, early: Promise<BarsAnswer> | null): Promise<void> {
     const span = await this.span(view, signal);
-    if (span === undefined) await this.fillLatest(signal);
+    if (span === undefined) await this.fillLatest(signal, early);
     else await this.fillRange(span, signal);
     this.follow();
   }
 
-  private async fillLatest(signal: AbortSignal): Promise<void> {
+  private async fillLatest(signal: AbortSignal, early: Promise<BarsAnswer> | null): Promise<void> {
     const { loader, history, chart } = this.around;
-    const answer = await loader.latest(this.topic, signal);
+    const answer = await (early ?? loader.latest(this.topic, signal));
+    signal.throwIfAborted();
     history.clear();
     this.take(answer, answer.truncated ? "more" : "none", "none");
     chart.showLatest();
@@ -187,10 +197,11 @@ export class Controller {
     this.around.onChange(this.now);
   }
 
-  /** Watch for new bars, where the loaded ones reach the latest. */
+  /** Watch for new bars, where the loaded ones reach the latest; days without any stay as empty as they are. */
   private follow(): void {
-    if (this.now.newer !== "none") return;
-    this.feed.watch(this.topic, this.around.history.last?.t ?? null);
+    const last = this.around.history.last?.t ?? null;
+    if (this.now.newer !== "none" || (last === null && this.now.view.range.kind === "days")) return;
+    this.feed.watch(this.topic, last);
   }
 
   private grow(bars: readonly Bar[]): void {

@@ -19,7 +19,7 @@ import { listenToCover, showCover } from "./cover.js";
 import { Dates } from "./dates.js";
 import { byId, Choices, make } from "./elements.js";
 import { showReading } from "./legend.js";
-import { Loader } from "./loader.js";
+import { Loader } from "../net/loader.js";
 import { SearchBox } from "./search_box.js";
 import { currentTheme, followTheme, toggleTheme } from "./theme.js";
 import { showEdge, showEffective, showLight } from "./status.js";

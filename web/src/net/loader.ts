@@ -8,7 +8,7 @@ import { type BarsAnswer, barsAnswer, type BarsQuestion, barsQuery, symbolList, 
 import type { Bar } from "../core/bars.js";
 import type { Topic } from "../core/protocol.js";
 import type { Span } from "../core/ranges.js";
-import type { Http } from "../net/http.js";
+import type { Http } from "./http.js";
 
 /** Bars of a first view: a few screens. */
 const FIRST = 600;
