@@ -121,7 +121,7 @@ export class Chart {
 
   /** The VWAP of a bar; null where it is not known. */
   vwapAt(index: number): number | null {
-    return vwapPoints(this.history.all.slice(0, index + 1), index, this.intraday(), this.whole)[0]?.value ?? null;
+    return vwapPoints(this.history.all, index, this.intraday(), this.whole, index + 1)[0]?.value ?? null;
   }
 
   /** Show a span of time, or all bars. */

@@ -51,13 +51,20 @@ export function columnOf(bar: Bar, colors: VolumeColors): Column {
  *
  * @param from points from this index on are wanted
  * @param whole whether the first bar is the first there is, or of a day that begins with it
+ * @param to points before this index are wanted
  */
-export function vwapPoints(bars: readonly Bar[], from: number, intraday: boolean, whole: boolean): Point[] {
+export function vwapPoints(
+  bars: readonly Bar[],
+  from: number,
+  intraday: boolean,
+  whole: boolean,
+  to = bars.length,
+): Point[] {
   const points: Point[] = [];
   const uncertain = whole || !intraday ? NaN : dayOf(bars[0]);
   let [day, turnover, volume] = [NaN, 0, 0];
   let at = intraday ? dayBegin(bars, from) : from;
-  for (const bar of bars.slice(at)) {
+  for (const bar of bars.slice(at, to)) {
     const itsDay = dayOf(bar);
     if (!intraday || itsDay !== day) [day, turnover, volume] = [itsDay, 0, 0];
     turnover += bar.q;
@@ -65,7 +72,7 @@ export function vwapPoints(bars: readonly Bar[], from: number, intraday: boolean
     at += 1;
     if (at <= from) continue;
     const known = volume > 0 && itsDay !== uncertain;
-    points.push(pointOf(bar, known ? turnover / volume : null, intraday && dayOf(bars[at] ?? bar) !== itsDay));
+    points.push(pointOf(bar, known ? turnover / volume : null, intraday && endsDay(bar, bars[at])));
   }
   return points;
 }
@@ -81,6 +88,10 @@ function dayBegin(bars: readonly Bar[], index: number): number {
   let at = index;
   while (at > 0 && dayOf(bars[at - 1]) === day) at -= 1;
   return at;
+}
+
+function endsDay(bar: Bar, next: Bar | undefined): boolean {
+  return next !== undefined && dayOf(next) !== dayOf(bar);
 }
 
 function dayOf(bar: Bar | undefined): number {

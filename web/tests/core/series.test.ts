@@ -33,6 +33,7 @@ describe("VWAP", () => {
   it("is the same computed from the middle of a day", () => {
     expect(values(day, 1, true, true)).toEqual([17.5, 30, 40]);
     expect(values(day, 3, true, true)).toEqual([40]);
+    expect(values(day, 1, true, true, 2)).toEqual([17.5]);
   });
 
   it("is not known of a day whose beginning may be missing", () => {
