@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +72,7 @@ def trades_in(symbol: str, at: int) -> bool:
     return (at // DAY + 3) % 7 < 5 and 870 <= at % DAY // MINUTE < 1_260
 
 
+@cache
 def bar_at(symbol: str, resolution: str, at: int) -> Bar:
     """Return the bar that opens at an instant."""
     duration = DURATIONS[resolution]
@@ -92,6 +94,12 @@ def bars_between(symbol: str, resolution: str, start: int, end: int) -> list[Bar
     return [
         bar_at(symbol, resolution, at) for at in opens if duration > DAY or trades_in(symbol, at + 15 * 60 * MINUTE)
     ]
+
+
+def reach_of(symbol: str, resolution: str, count: int) -> int:
+    """Return a span that has so many bars and one more: longer where there are nights and weekends."""
+    around = (count + 2) * DURATIONS[resolution]
+    return around if SYMBOLS[symbol][1] == "24/7" else around * 6 + 4 * DAY
 
 
 def columns(bars: list[Bar]) -> dict[str, list[float]]:
@@ -179,7 +187,7 @@ class Standin:
     def _take(self, connection: ServerConnection, frame: dict[str, Any]) -> None:  # Any: JSON
         if frame["op"] == "subscribe":
             topic = (frame["symbol"], frame["resolution"])
-            bars = self._bars(*topic, LAST - max(4 * DAY, 3 * DURATIONS[topic[1]]), LAST + DAY)[-2:]
+            bars = self._bars(*topic, LAST - reach_of(*topic, 2), LAST + DAY)[-2:]
             head = {"type": "snapshot", "id": frame["id"], "seq": self._seq, "resumed": False}
             connection.send(json.dumps(head | {"symbol": topic[0], "resolution": topic[1], "bars": columns(bars)}))
             self._listeners.append((connection, frame["id"], topic))
@@ -213,8 +221,7 @@ class Standin:
         limit, descending = int(asked["limit"]), asked["order"] == "desc"
         if "cursor" in asked:
             end = int(asked["cursor"])
-        # Only as much is made up as may be needed: six times the count has it, with nights and weekends.
-        reach = (limit + 1) * DURATIONS[given] * 6 + 4 * DAY
+        reach = reach_of(asked["symbol"], given, limit)
         newest = max((bar["t"] for bar in self.extra.get((asked["symbol"], given), [])), default=0)
         begin = max(start, min(end, max(LAST, int(newest) + 1)) - reach) if descending else start
         found = self._bars(asked["symbol"], given, begin, end)
@@ -269,7 +276,7 @@ class Standin:
     def _history(self, asked: dict[str, str]) -> dict[str, object]:
         start, to = int(asked["from"]) * 1000, int(asked["to"]) * 1000
         resolution = UDF[asked["resolution"]]
-        reach = (int(asked["countback"]) + 1) * DURATIONS[resolution] * 6 + 4 * DAY
+        reach = reach_of(asked["symbol"], resolution, int(asked["countback"]))
         before = self._bars(asked["symbol"], resolution, min(start, min(to, LAST) - reach), to)
         first = next((index for index, bar in enumerate(before) if bar["t"] >= start), len(before))
         bars = before[max(0, min(first, len(before) - int(asked["countback"]))) :]
