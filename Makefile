@@ -16,7 +16,7 @@ HOST := 127.0.0.1
 PORT := 3000
 COMPOSE := docker compose
 
-.PHONY: help install home demo test lint types cover dev bench up down logs docker-ready clean
+.PHONY: help install home demo test lint types cover dev serve bench up down logs docker-ready clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ cover: $(INSTALLED)
 
 dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
 	$(WITH_HOME) $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
+
+serve: $(INSTALLED) ## HTTP API on 127.0.0.1:8000, with its documentation at /docs
+	@$(BIN)/ohlcv serve
 
 bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 	$(BIN)/ohlcv bench
