@@ -5,13 +5,13 @@ What belongs here: what is the same for all replies. What does not: who may ask 
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
 from ohlcv_assets.api.problems import ProblemError, problem_response
 from ohlcv_assets.logs import get_logger
@@ -36,6 +36,8 @@ SECURITY: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Headers of every reply, unless a page has its own."""
+
+_SECURITY: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
 
 
 class Envelope:
@@ -105,10 +107,10 @@ class _Reply:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self.request_id
-            for name, value in SECURITY.items():
-                headers.setdefault(name, value)
+            given = list(message.get("headers", ()))
+            names = {name for name, _ in given}
+            added = [header for header in _SECURITY if header[0] not in names]
+            message["headers"] = [*given, *added, (b"x-request-id", self.request_id.encode())]
         else:
             self.bytes += len(message.get("body", b""))
         await self._send(message)
@@ -135,4 +137,4 @@ def request_id_of(scope: Scope) -> str:
 def _request_id(headers: Headers) -> str:
     """Return the id that a client or proxy gave, or a new one."""
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()

@@ -69,6 +69,7 @@ class Gate:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._on_loopback = service.on_loopback
         self._names = _OWN_NAMES | {name.lower().strip("[]") for name in listed(service.settings.serve_names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,9 +119,7 @@ class Gate:
         raise _key_required("There is no such key, or it was revoked.")
 
     def _require_name(self, headers: Headers) -> None:
-        if not self._service.on_loopback:
-            return
-        if _bare(headers.get("host", "")) not in self._names:
+        if self._on_loopback and _bare(headers.get("host", "")) not in self._names:
             raise ProblemError(
                 "wrong-host",
                 "This service is for this machine alone and was called by another name; OHLCV_SERVE_NAMES adds some.",

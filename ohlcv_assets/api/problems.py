@@ -67,11 +67,6 @@ class ProblemError(Exception):
     more: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        return KINDS[self.kind][0]
-
 
 def problem_response(problem: ProblemError, request_id: str) -> Response:
     """Return the reply that tells a problem."""

@@ -190,6 +190,7 @@ def test_a_key_is_found_by_its_text_alone(tmp_path: Path, monkeypatch: pytest.Mo
     file = KeyFile(tmp_path / "new" / "keys.json")
     assert file.keys() == ()
     assert file.find("anything") is None
+    assert file.find(f"ohlcv_00000000_{'x' * 43}") is None
     key, text = file.create("a chart", "read")
     keep_secret(text)
     content = (tmp_path / "new" / "keys.json").read_text()

@@ -284,14 +284,18 @@ def test_what_must_not_be_coarser_is_read_in_parts(slow: Service) -> None:
 def test_pages_keep_the_resolution_that_they_began_with(slow: Service) -> None:
     """A coarser first page is followed by others like it, even where finer ones would be in time."""
     asked: dict[str, Any] = {"symbol": "BTC-USD", "resolution": "1m", "limit": 2_000}
+    store: Any = slow.project.bar_store  # Any: a slow one
     with asking(slow) as client:
-        first = client.get("/api/v1/ohlc", params=asked | {"limit": 50_000}).json()
-        assert first["resolution"] == "15m"
-        page = client.get("/api/v1/ohlc", params=asked | {"limit": 20}).json()
-        while page["next_cursor"] is not None:
-            after = client.get("/api/v1/ohlc", params=asked | {"limit": 20, "cursor": page["next_cursor"]}).json()
-            assert after["resolution"] == page["resolution"]
-            page = after
+        whole = client.get("/api/v1/ohlc", params=asked).json()
+        assert (whole["resolution"], whole["truncated"]) == ("15m", False)
+        asked["limit"] = whole["count"] // 2 + 1
+        store.most = MINUTE
+        first = client.get("/api/v1/ohlc", params=asked).json()
+        store.most = Nanos(400 * DAY)
+        second = client.get("/api/v1/ohlc", params=asked | {"cursor": first["next_cursor"]}).json()
+    assert (first["resolution"], second["resolution"]) == ("15m", "15m")
+    assert second["reason"] == "the pages before have it"
+    assert first["columns"]["t"] + second["columns"]["t"] == whole["columns"]["t"]
 
 
 def test_a_day_that_takes_too_long_is_an_error(tmp_path: Path) -> None:

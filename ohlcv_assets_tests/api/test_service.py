@@ -118,6 +118,8 @@ def test_a_watermark_ends_at_the_first_gap(tmp_path: Path) -> None:
     """The days before it are complete; what follows it does not count."""
     service = service_in(tmp_path, (THURSDAY, SATURDAY))
     assert complete_until(closed.look(service.project), service.project, "1d") == THURSDAY
+    whole = service_in(tmp_path / "whole", (THURSDAY, FRIDAY, SATURDAY))
+    assert complete_until(closed.look(whole.project), whole.project, "1d") == SATURDAY
 
 
 def test_bars_of_other_trades_or_of_part_of_a_day_close_nothing(memory: Service) -> None:
@@ -197,6 +199,19 @@ def test_readiness_is_looked_at_again_where_the_last_look_is_old(memory: Service
         memory.looked = None
         assert client.get("/ready").status_code == 200
         assert memory.looked is not None
+
+
+def test_a_service_in_trouble_is_not_ready(memory: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as looks fail, whatever the last one that did not has found."""
+    with asking(memory) as client:
+
+        async def fails(_: Service) -> None:
+            """Find nothing out."""
+
+        monkeypatch.setattr(Service, "look", fails)
+        memory.trouble = "the store is away"
+        reply = client.get("/ready")
+    assert (reply.status_code, "away" in reply.text) == (503, False)
 
 
 def test_days_are_looked_at_again_and_again(tmp_path: Path) -> None:

@@ -209,6 +209,7 @@ def test_a_weekend_does_not_end_history(client: TestClient) -> None:
     found = history(client, symbol="AAPL", resolution="5", from_=saturday, to=sunday, countback=30)
     assert len(found["t"]) == 30
     assert max(found["t"]) < saturday
+    assert history(client, symbol="AAPL", resolution="60", from_=saturday, to=sunday)["s"] == "no_data"
     gap = history(client, symbol="AAPL", resolution="5", from_=saturday, to=sunday)
     assert gap == {"s": "no_data", "nextTime": found["t"][-1]}
 
