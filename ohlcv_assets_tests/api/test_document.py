@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from ohlcv_assets.api import documented
+from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.pages import asset_bytes
 from ohlcv_assets.api.problems import KINDS
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
-from ohlcv_assets_tests.api.made import ROUTES
+from ohlcv_assets_tests.api.made import ROUTES, service_in
 
 pytestmark = pytest.mark.integration
 JSON = dict[str, Any]  # Any: JSON
@@ -77,12 +79,16 @@ def test_every_reference_leads_somewhere(document: JSON) -> None:
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-def test_guarded_routes_say_how_keys_are_sent(document: JSON) -> None:
-    """As a header of its own or as a bearer token; health needs none."""
+@pytest.mark.parametrize("open_reads", [True, False])
+def test_guarded_routes_say_how_keys_are_sent(tmp_path: Path, *, open_reads: bool) -> None:
+    """As a header of its own or as a bearer token, where reads are open not at all; health needs none."""
+    service = service_in(tmp_path, (), serve_host="0.0.0.0", serve_open_reads=open_reads)  # noqa: S104 -- no socket is opened
+    document = create_app(service).openapi()
     assert set(document["components"]["securitySchemes"]) == {"Key", "Bearer"}
     for path, operation in operations(document):
         guarded = path not in {"/health", "/ready"}
         assert ("security" in operation, "401" in operation["responses"]) == (guarded, guarded), path
+        assert ({} in operation.get("security", [])) == (guarded and open_reads), path
 
 
 def test_names_in_types_are_the_resolutions(document: JSON) -> None:
@@ -114,6 +120,7 @@ def test_pages_need_nothing_from_elsewhere(client: TestClient, path: str) -> Non
         packed = client.get(link, headers={"Accept-Encoding": "gzip"})
         assert (plain.status_code, packed.content) == (200, plain.content)
         assert packed.headers["content-encoding"] == "gzip"
+        assert b"https://cdn." not in plain.content
     assert not re.search(r"<script(?![^>]*src=)", page.text)
     assert "http:" not in page.text
     assert "https:" not in page.text
