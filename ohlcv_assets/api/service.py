@@ -157,6 +157,8 @@ def _impatient(settings: Settings) -> Settings:
         update={
             "store_patience": min(settings.store_patience, most),
             "influx_query_timeout": min(settings.influx_query_timeout, most),
+            "influx_timeout": min(settings.influx_timeout, most),
+            "influx_deadline": min(settings.influx_deadline, most),
             "influx_connections": max(settings.influx_connections, min(64, settings.serve_threads)),
         }
     )

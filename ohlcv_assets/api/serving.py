@@ -169,18 +169,17 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
         server_of(app).run([listener])
 
 
-def run_reloading(host: str, port: int, overrides: Mapping[str, object]) -> None:
+def run_reloading(listener: socket.socket, overrides: Mapping[str, object]) -> None:
     """Serve, starting anew whenever the package's code changes; for working on it.
 
     Parameters
     ----------
-    host, port
-        Where.
+    listener
+        Where; every new process takes it over.
     overrides
         Settings that outrank all other sources; they reach the new process by its environment.
     """
     os.environ.update({variable(name): str(value) for name, value in overrides.items()})
-    listener = listening(host, port)
     config = uvicorn.Config(
         "ohlcv_assets.api.app:app_from_environment",
         factory=True,

@@ -82,6 +82,6 @@ def adapt(asked: Resolution, start: Nanos, end: Nanos) -> Choice:
 
 
 def coarser(resolution: Resolution) -> Resolution | None:
-    """Return the next coarser resolution up to a day; None where there is none."""
-    at = _ORDER.index(resolution.name) + 1
-    return RESOLUTIONS[_ORDER[at]] if at <= _ORDER.index("1d") else None
+    """Return the next coarser resolution that is stored, which costs less to read; None where there is none."""
+    above = _ORDER[_ORDER.index(resolution.name) + 1 :]
+    return next((RESOLUTIONS[name] for name in above if RESOLUTIONS[name].stored), None)

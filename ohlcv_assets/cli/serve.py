@@ -28,16 +28,12 @@ def serve(
     request = request_of(ctx)
     settings = request.settings(serve_host=host, serve_port=port)
     service = open_service(settings)
-    if reload:
-        run_reloading(
-            settings.serve_host,
-            settings.serve_port,
-            dict(request.overrides) | {"serve_host": settings.serve_host, "serve_port": settings.serve_port},
-        )
-        return
     listener = listening(settings.serve_host, settings.serve_port)
     address = address_of(listener)
     remark(f"Serving dataset {service.project.dataset.name} at {address}; {address}/docs says what there is.")
     if not service.open_reads and not service.keys.keys():
         remark("Reads need a key, and there is none: `ohlcv keys create NAME --role read` makes one.")
+    if reload:
+        run_reloading(listener, {**request.overrides, "serve_host": settings.serve_host})
+        return
     run(create_app(service), listener)

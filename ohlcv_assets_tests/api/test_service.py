@@ -29,8 +29,9 @@ from ohlcv_assets.errors import (
 from ohlcv_assets.project import open_project
 from ohlcv_assets.stores.duckdb.lock import StoreLock
 from ohlcv_assets.units import DAY, Nanos, day_bounds, day_start
-from ohlcv_assets_tests.api.made import asking, service_in, settings_in
+from ohlcv_assets_tests.api.made import asking, close, service_in, settings_in
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, make
+from ohlcv_assets_tests.secrets_guard import keep_secret
 
 pytestmark = pytest.mark.integration
 
@@ -193,6 +194,20 @@ def test_a_store_that_is_away_and_comes_back(memory: Service, monkeypatch: pytes
             assert client.get("/api/v1/ohlc?symbol=AAPL").status_code == 200
 
 
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    """The service starts all the same, says that it is not ready, and answers 503 before long."""
+    given = {"store": "influxdb", "influx_url": "http://127.0.0.1:1", "influx_token": keep_secret("a token of nobody")}
+    service = open_service(settings_in(tmp_path, serve_query_timeout=0.2, **given))
+    began = time.monotonic()
+    with asking(service) as client:
+        for path in ("/ready", "/api/v1/ohlc?symbol=AAPL", "/api/v1/trades?symbol=AAPL", "/udf/quotes?symbols=AAPL"):
+            reply = client.get(path)
+            assert (reply.status_code, reply.json()["type"]) == (503, "urn:ohlcv:problem:store"), path
+        assert client.get("/health").status_code == 200
+    close(service)
+    assert time.monotonic() - began < 60
+
+
 def test_readiness_is_looked_at_again_where_the_last_look_is_old(memory: Service) -> None:
     """A service whose looks were held up asks before it says that it is ready."""
     with asking(memory) as client:
@@ -257,6 +272,7 @@ def test_the_store_is_impatient_for_a_service(tmp_path: Path) -> None:
     service = open_service(settings_in(tmp_path, serve_query_timeout=2, serve_threads=12, store="memory"))
     inner = service.project.settings
     assert (inner.store_patience, inner.influx_query_timeout) == (1.6, 1.6)
+    assert (inner.influx_timeout, inner.influx_deadline) == (1.6, 1.6)
     assert inner.influx_connections == 12
     service.pool.close()
 

@@ -210,11 +210,12 @@ def test_reloading_passes_settings_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def run(self) -> None:
             seen.append(os.environ["OHLCV_SEED"])
-            seen[2][0].close()
 
     monkeypatch.setenv("OHLCV_SEED", "1")
     monkeypatch.setattr(serving, "ChangeReload", Supervisor)
-    serving.run_reloading("127.0.0.1", 0, {"seed": 7})
+    with listening("127.0.0.1", 0) as listener:
+        serving.run_reloading(listener, {"seed": 7})
+        assert seen[2] == [listener]
     assert seen[3] == "7"
     assert seen[0].factory
     assert seen[0].http is Protocol

@@ -47,11 +47,15 @@ def test_what_is_answered_as_asked_has_no_reason() -> None:
     assert (choice.adapted, choice.reason) == (False, "")
 
 
-def test_coarser_ends_at_a_day() -> None:
-    """Each resolution has one above it up to a day; days, weeks and months have none."""
-    chain = ["1m"]
-    while (above := coarser(RESOLUTIONS[chain[-1]])) is not None:
-        chain.append(above.name)
-    assert chain == ["1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d"]
-    assert coarser(RESOLUTIONS["1W"]) is None
-    assert coarser(RESOLUTIONS["1M"]) is None
+def test_coarser_is_what_costs_less_to_read() -> None:
+    """The next stored one up to a day; composing of the same bars again would take as long."""
+    above = {name: coarser(one) for name, one in RESOLUTIONS.items()}
+    assert {name: one.name for name, one in above.items() if one is not None} == {
+        "1m": "5m",
+        "5m": "15m",
+        "15m": "1h",
+        "30m": "1h",
+        "1h": "1d",
+        "2h": "1d",
+        "4h": "1d",
+    }

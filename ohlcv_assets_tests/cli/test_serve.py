@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ def _started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:  # Any: what servers
         app.state.service.pool.close()
 
     monkeypatch.setattr(serving, "run", run)
-    monkeypatch.setattr(serving, "run_reloading", lambda *given: seen.append(given))
+
+    def run_reloading(listener: socket.socket, overrides: Mapping[str, object]) -> None:
+        listener.close()
+        seen.append(overrides)
+
+    monkeypatch.setattr(serving, "run_reloading", run_reloading)
     return seen
 
 
@@ -70,8 +76,9 @@ def test_a_port_that_is_taken_is_refused(ohlcv: Ohlcv) -> None:
 
 def test_reloading_is_for_working_on_it(ohlcv: Ohlcv, started: list[Any]) -> None:  # Any: as above
     """All that was said on the command line goes on to the new process."""
-    assert ohlcv("--set", "seed=5", "serve", "--reload", "--port", "0").code == 0
-    assert started == [("127.0.0.1", 0, {"seed": "5", "serve_host": "127.0.0.1", "serve_port": 0})]
+    done = ohlcv("--set", "seed=5", "serve", "--reload", "--port", "0")
+    assert (done.code, "Serving dataset default at http://127.0.0.1:" in done.err) == (0, True)
+    assert started == [{"seed": "5", "serve_host": "127.0.0.1"}]
 
 
 def test_keys_are_made_listed_and_revoked(ohlcv: Ohlcv, copied: Path) -> None:
