@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import StoreError
@@ -51,6 +51,7 @@ class Pool:
         self._telemetry = telemetry
         self._lock = threading.Lock()
         self._pending = 0
+        self._underway: dict[Hashable, asyncio.Task[Any]] = {}  # Any: of any question
 
     async def ask(self, question: str, call: Callable[[], T], patience: float | None = None) -> T:
         """Run a call in a thread and return what it returns.
@@ -91,9 +92,32 @@ class Pool:
         finally:
             self._telemetry.store_seconds.labels(question).observe(time.perf_counter() - began)
 
+    async def ask_once(self, same: Hashable, question: str, call: Callable[[], T]) -> T:
+        """Do what ``ask`` does, once for all who ask the same at the same time: a page that many open at once.
+
+        Parameters
+        ----------
+        same
+            What tells equal calls from others; what they return is shared and must not be changed.
+        question, call
+            As for ``ask``.
+        """
+        task: asyncio.Task[T] | None = self._underway.get(same)
+        if task is None:
+            task = asyncio.create_task(self.ask(question, call))
+            self._underway[same] = task
+            task.add_done_callback(lambda done: self._answered(same, done))
+        # One who goes away takes no answer from the others.
+        return await asyncio.shield(task)
+
     def close(self) -> None:
         """Take no more questions and wait for those that are asked."""
         self._threads.shutdown(cancel_futures=True)
+
+    def _answered(self, same: Hashable, task: asyncio.Task[T]) -> None:
+        del self._underway[same]
+        if not task.cancelled():
+            task.exception()  # all who asked may have gone, and asyncio wants somebody to look
 
     def _ended(self, _: Future[T]) -> None:
         with self._lock:

@@ -73,7 +73,9 @@ class BarReader:
 
     async def _pieces(self, start: Nanos, end: Nanos) -> list[pa.Table]:
         try:
-            return [await self.service.pool.ask(f"bars {self.resolution.name}", lambda: self._read(start, end))]
+            name = self.resolution.name
+            same = (self.symbol.name, name, start, end)
+            return [await self.service.pool.ask_once(same, f"bars {name}", lambda: self._read(start, end))]
         except _SLOW:
             middle = _middle(start, end)
             if not self.splits or middle is None:

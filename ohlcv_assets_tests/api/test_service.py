@@ -83,6 +83,44 @@ def test_errors_of_the_store_come_through_and_are_counted() -> None:
     pool.close()
 
 
+def test_what_many_ask_at_once_is_asked_once() -> None:
+    """One call for all of them, its error too; who goes away takes nothing from the others; later it is asked anew."""
+    pool = Pool(2, 2, 5, Telemetry())
+    calls: list[int] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def call() -> int:
+        calls.append(1)
+        begun.set()
+        assert go.wait(20)
+        if len(calls) == 2:
+            raise StoreUnavailableError("away")
+        return len(calls)
+
+    async def ask() -> list[Any]:  # Any: answers and errors
+        asking_now = [asyncio.create_task(pool.ask_once("same", "q", call)) for _ in range(50)]
+        assert await asyncio.to_thread(begun.wait, 20)
+        asking_now[0].cancel()
+        go.set()
+        return await asyncio.gather(*asking_now, return_exceptions=True)
+
+    first = asyncio.run(ask())
+    assert isinstance(first[0], asyncio.CancelledError)
+    assert first[1:] == [1] * 49
+    second = asyncio.run(ask())
+    assert all(isinstance(one, StoreUnavailableError) for one in second[1:])
+    assert len(calls) == 2
+
+    async def leave() -> None:
+        left = asyncio.create_task(pool.ask_once("same", "q", lambda: go.wait(20)))
+        await asyncio.sleep(0)
+
+        assert not left.done()
+
+    asyncio.run(leave())
+    pool.close()
+
+
 # --- closed days ------------------------------------------------------------------------------------------------------
 
 
