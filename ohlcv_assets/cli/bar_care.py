@@ -18,7 +18,7 @@ from ohlcv_assets.cli.context import AsJson, From, To, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import counted, duration, number, remark, show, show_fitting, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
-from ohlcv_assets.cli.watch import watching
+from ohlcv_assets.cli.watch import log_chunk, shown_metrics, watching
 
 if TYPE_CHECKING:
     from ohlcv_assets.pipeline.bar_status import DayRange, Reach, ResolutionStatus
@@ -79,15 +79,25 @@ def status(
 
 
 @app.command()
-def heal(ctx: typer.Context, *, start: From = None, end: To = None, as_json: AsJson = False) -> None:
+def heal(
+    ctx: typer.Context,
+    *,
+    start: From = None,
+    end: To = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Show metrics to Prometheus on this port here (OHLCV_METRICS_PORT)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Make exactly the bars that are missing or stale; can be stopped and started again, by several at once."""
     from ohlcv_assets.pipeline.heal import heal as make
-    from ohlcv_assets.progress import only
+    from ohlcv_assets.progress import everybody, only
 
-    project = request_of(ctx).project()
+    project = request_of(ctx).project(metrics_port=metrics_port)
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
-    with watching() as observer:
-        healed = make(project, days, observer=only(observer, "heal"))
+    with shown_metrics(project.settings.metrics_port) as metrics, watching() as observer:
+        healed = make(project, days, observer=everybody(only(observer, "heal"), log_chunk, metrics))
     if as_json:
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "succeeded": healed.succeeded}
         show_json({**about, **asdict(healed)})

@@ -99,7 +99,7 @@ def test_a_backfill_makes_proves_reports_and_does_nothing_twice(tmp_path: Path) 
     assert result.succeeded
     assert [day.day for day in result.days] == list(DAYS)
     assert {day.state for day in result.days} == {"made"}
-    assert {day.checks_passed for day in result.days} == {21}
+    assert {day.checks_passed for day in result.days} == {26}
     assert result.trades == sum(project.trade_store.counts_by_day().values()) == 900
     assert 0 < result.orchestration_share < 1
     assert result.orchestration_cpu_seconds > 0
