@@ -36,6 +36,11 @@ STORE_FILE = "store.duckdb"
 REPORTS_FOLDER = "reports"
 
 
+Pauses = Callable[[Sequence[Resolution]], AbstractContextManager[object]]
+Held = Callable[[], AbstractContextManager[object]]
+Stores = tuple[TradeStore, BarStore, Chunks, Held, Held, Pauses]
+
+
 @dataclass(frozen=True)
 class Project:
     """The parts that every step works with.
@@ -77,7 +82,7 @@ class Project:
     store_session: Callable[[], AbstractContextManager[object]] = nullcontext
     store_lock: Callable[[], AbstractContextManager[object]] = nullcontext
     chunks: Chunks = field(default_factory=MemoryChunks)
-    pausing: Callable[[Sequence[Resolution]], AbstractContextManager[object]] = nullcontext
+    pausing: Pauses = nullcontext
     observer: Observer = nobody
 
     @cached_property
@@ -100,7 +105,7 @@ def open_project(settings: Settings) -> Project:
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
-    trade_store, bar_store, chunks, store_session, store_lock = _stores(settings, dataset)
+    trade_store, bar_store, chunks, store_session, store_lock, pausing = _stores(settings, dataset)
     return Project(
         settings=settings,
         dataset=dataset,
@@ -112,6 +117,7 @@ def open_project(settings: Settings) -> Project:
         store_session=store_session,
         store_lock=store_lock,
         chunks=chunks,
+        pausing=pausing,
     )
 
 
@@ -150,18 +156,19 @@ def _source(settings: Settings, dataset: Dataset) -> TradeSource:
     return SyntheticSource(generator, generator.plan, settings.seed, batch_rows=settings.generate_batch)
 
 
-Held = Callable[[], AbstractContextManager[object]]
-Stores = tuple[TradeStore, BarStore, Chunks, Held, Held]
-
-
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store_in_force == "memory":
-        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), nullcontext, nullcontext
+        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), nullcontext, nullcontext, nullcontext
     if settings.store_in_force == "influxdb":
         # Whoever uses the embedded store needs none of it, and it takes a while to import.
-        from ohlcv_assets.influx_stores import influx_chunks, influx_stores  # noqa: PLC0415 -- see above
+        from ohlcv_assets.influx_stores import (  # noqa: PLC0415 -- see above
+            influx_chunks,
+            influx_pausing,
+            influx_stores,
+        )
 
-        return *influx_stores(settings), influx_chunks(settings), nullcontext, nullcontext
+        stores = (*influx_stores(settings), influx_chunks(settings))
+        return *stores, nullcontext, nullcontext, influx_pausing(settings)
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,
@@ -169,4 +176,5 @@ def _stores(settings: Settings, dataset: Dataset) -> Stores:
         patience=settings.store_patience,
     )
     chunks = DuckDBChunks(broker, settings.store_patience)
-    return DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks, broker.shared, broker.closed_to_others
+    embedded = (DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks)
+    return *embedded, broker.shared, broker.closed_to_others, nullcontext
