@@ -31,14 +31,15 @@ OHLCV = Path(sys.executable).parent / "ohlcv"
 DAYS = (THURSDAY, FRIDAY, SATURDAY)
 
 
-@pytest.fixture(name="project", params=["client", "influx-task"])
+@pytest.fixture(name="project")
 def _project(
     any_server: Server, copied: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Project]:
-    """Let commands work on the first three days of the tiny dataset, on a server and with bars of each engine."""
+    """Let commands work on the first three days of the tiny dataset, on a server and with bars of an engine."""
     assert copied.is_dir()
+    engine = getattr(request, "param", "client")
     with organisation(any_server) as given:
-        for name, value in as_variables({**given, "bar_engine": request.param}).items():
+        for name, value in as_variables({**given, "bar_engine": engine}).items():
             monkeypatch.setenv(name, value)
         project = open_project(load_settings())
         for day in DAYS:
@@ -67,6 +68,7 @@ def ended(process: subprocess.Popen[str]) -> Mapping[str, Any]:  # Any: a JSON d
     return found
 
 
+@pytest.mark.parametrize("project", ["client", "influx-task"], indirect=True)
 def test_what_is_wrong_is_told_healed_and_proved(ohlcv: Ohlcv, project: Project) -> None:
     """A corrected day is stale until it is healed; then every bar is proved, and it is said against what."""
     trades = project.lake.read(FRIDAY)
