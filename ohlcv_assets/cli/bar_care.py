@@ -102,7 +102,7 @@ def heal(
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "succeeded": healed.succeeded}
         show_json({**about, **asdict(healed)})
     else:
-        _show_healed(healed)
+        show_healed(healed)
     if not healed.succeeded:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -225,7 +225,8 @@ def _remark_next(found: Sequence[ResolutionStatus]) -> None:
         remark(f"{_days(waiting)} without proved trades: `ohlcv backfill` loads them and makes their bars.")
 
 
-def _show_healed(healed: Healed) -> None:
+def show_healed(healed: Healed) -> None:
+    """Show what was made, given up and left."""
     if healed.chunks == 0 and healed.removed == 0 and not healed.waiting:
         show("Nothing is missing or stale.")
         return

@@ -1,7 +1,7 @@
-"""`ohlcv tasks history`: what runs there have been.
+"""`ohlcv tasks run` and `ohlcv tasks history`: making bars by hand as tasks do, and what runs there have been.
 
-What belongs here: reading the request, tables, JSON. What does not: asking the server (``stores.influxdb.tasks``),
-tasks themselves (``tasks``).
+What belongs here: reading the request, tables, JSON. What does not: making bars (``pipeline.heal``), asking the server
+(``stores.influxdb.tasks``), tasks themselves (``tasks``).
 """
 
 from __future__ import annotations
@@ -11,13 +11,49 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ohlcv_assets.cli.context import AsJson, request_of
+from ohlcv_assets.cli.bar_care import show_healed
+from ohlcv_assets.cli.context import AsJson, From, To, request_of
+from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import duration, number, remark, show, show_fitting, show_json, table
-from ohlcv_assets.cli.task_parts import Resolutions, heading, tasks_connection
+from ohlcv_assets.cli.ranges import days_asked
+from ohlcv_assets.cli.task_parts import Resolutions, heading, require_influxdb, tasks_connection
+from ohlcv_assets.cli.watch import log_chunk, watching
 
 if TYPE_CHECKING:
     from ohlcv_assets.stores.influxdb.tasks.history import PastRun
     from ohlcv_assets.units import Nanos
+
+
+def run(
+    ctx: typer.Context,
+    resolution: Annotated[
+        list[str] | None, typer.Argument(help="1m, 5m, 15m, 1h or 1d; all where none is named.")
+    ] = None,
+    *,
+    start: From = None,
+    end: To = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have InfluxDB make the bars of some days now, whatever is recorded of them; their tasks rest meanwhile."""
+    from dataclasses import asdict
+
+    from ohlcv_assets.pipeline.heal import remake
+    from ohlcv_assets.progress import everybody, only
+    from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
+
+    chosen = require_names(resolution or ())
+    project = request_of(ctx).project(bar_engine="influx-task")
+    require_influxdb(project.settings)
+    days = days_asked(project.dataset.days, project.dataset.name, start, end)
+    with watching() as observer:
+        healed = remake(project, days, chosen, observer=everybody(only(observer, "heal"), log_chunk))
+    if as_json:
+        about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "succeeded": healed.succeeded}
+        show_json({**about, "resolutions": [one.name for one in chosen], **asdict(healed)})
+    else:
+        show_healed(healed)
+    if not healed.succeeded:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def history(

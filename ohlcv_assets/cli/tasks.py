@@ -16,7 +16,7 @@ from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import remark, show, show_json, table
 from ohlcv_assets.cli.task_parts import Resolutions, heading, tasks_connection
-from ohlcv_assets.cli.task_runs import history
+from ohlcv_assets.cli.task_runs import history, run
 
 if TYPE_CHECKING:
     from ohlcv_assets.settings import Settings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Have InfluxDB keep bars up to date by itself.")
 
+app.command()(run)
 app.command()(history)
 
 

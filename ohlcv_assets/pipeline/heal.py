@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ohlcv_assets.bars.chunks import Span, moved
-from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import (
     MachineError,
     OhlcvError,
@@ -33,7 +33,7 @@ from ohlcv_assets.errors import (
 )
 from ohlcv_assets.pipeline.bar_days import bar_days
 from ohlcv_assets.pipeline.engines.choice import engine_of
-from ohlcv_assets.pipeline.heal_plan import Job, Needs, frame_of, jobs_of, needs_of, parts_of
+from ohlcv_assets.pipeline.heal_plan import Job, Need, Needs, frame_of, jobs_of, needs_of, parts_of
 from ohlcv_assets.pipeline.recording import day_records, tell
 from ohlcv_assets.pipeline.settled import is_done
 from ohlcv_assets.pipeline.standing import tell_standing
@@ -159,12 +159,64 @@ def heal(
     return healed
 
 
+def remake(
+    project: Project,
+    days: Sequence[dt.date],
+    resolutions: Sequence[Resolution],
+    *,
+    observer: Observer = nobody,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Healed:
+    """Make bars of proved days by the engine in force, whatever is recorded of them: one resolution after the other.
+
+    Parameters
+    ----------
+    project
+        Whose.
+    days
+        In order; those without proved trades are left, and told as waiting.
+    resolutions
+        Stored ones; each is made in chunks of its own size.
+    observer, sleep
+        As for ``heal``.
+
+    Raises
+    ------
+    OutsideDatasetError, SettingsError, StoreError, MachineError
+        As for ``heal``.
+    """
+    for day in days:
+        require_day(project, day)
+    engine_of(project)
+    began = time.perf_counter()
+    with project.store_session():
+        proved = {day: found for day, found in project.trade_store.day_records().items() if found.state == "clean"}
+    chain = tuple(one for one in STORED_RESOLUTIONS if one in resolutions)
+    needs = {day: Need(chain, proved[day].content_hash) for day in days if day in proved}
+    jobs = tuple(job for one in chain for job in jobs_of({day: Need((one,), "") for day in needs}))
+    healed = Healed(chunks=len(jobs), waiting=[day for day in days if day not in proved])
+    if jobs:
+        with project.pausing(resolutions):
+            _Healing(project, needs, healed, observer, sleep, again=True).run(jobs, ())
+    healed.seconds = time.perf_counter() - began
+    return healed
+
+
 class _Healing:
-    """One healing under way."""
+    """One healing under way; where it is to be done again, what is recorded as done does not matter."""
 
     def __init__(
-        self, project: Project, needs: Needs, healed: Healed, observer: Observer, sleep: Callable[[float], None]
+        self,
+        project: Project,
+        needs: Needs,
+        healed: Healed,
+        observer: Observer,
+        sleep: Callable[[float], None],
+        *,
+        again: bool = False,
     ) -> None:
+        self._again = again
+        self._planned = 0
         self._project = project
         self._needs = needs
         self._healed = healed
@@ -177,7 +229,7 @@ class _Healing:
     def run(self, jobs: Sequence[Job], orphans: Sequence[dt.date]) -> None:
         """Do everything."""
         self._announce()
-        done = 0
+        done, self._planned = 0, sum(len(job.days) for job in jobs)
         self._tell(0, len(jobs), done, "")
         for number, job in enumerate(jobs, 1):
             self._chunk(job)
@@ -265,11 +317,12 @@ class _Healing:
         with self._project.chunks.lease(job.names, job.span) as ours:
             known, content = day_records(self._project, day), self._needs[day].content
             # What we found to be done and wrong is recorded otherwise by now.
-            wanted = [found for found in job.resolutions if not is_done(known.get(found.name), content)]
+            done = {} if self._again else known
+            wanted = [found for found in job.resolutions if not is_done(done.get(found.name), content)]
             if not wanted:
                 self._healed.made_by_others += 1
                 return
-            made = roll_up_held(self._project, day, wanted, ours, observer=self._observer)
+            made = roll_up_held(self._project, day, wanted, ours, again=self._again, observer=self._observer)
         self._silent = 0
         self._healed.days += 1
         self._healed.bars += sum(made.bars.values())
@@ -314,6 +367,6 @@ class _Healing:
             "busy": len(healed.busy),
             "bars_per_second": healed.bars / seconds if seconds > 0 else 0.0,
             # Chunks grow, days do not.
-            "seconds_left": seconds / days * (len(self._needs) - days) if days > 0 else 0.0,
+            "seconds_left": seconds / days * (self._planned - days) if days > 0 else 0.0,
         }
         self._observer(Progress("heal", "bars", done, total, "chunks", detail))

@@ -202,19 +202,28 @@ def roll_up_day(
     """
     require_day(project, day)
     names = [resolution.name for resolution in resolutions]
-    with project.chunks.lease(names, Span(*day_bounds(day))) as ours:
+    with project.pausing(resolutions), project.chunks.lease(names, Span(*day_bounds(day))) as ours:
         return roll_up_held(project, day, resolutions, ours, observer=observer)
 
 
 def roll_up_held(
-    project: Project, day: dt.date, resolutions: Sequence[Resolution], ours: Check, *, observer: Observer = nobody
+    project: Project,
+    day: dt.date,
+    resolutions: Sequence[Resolution],
+    ours: Check,
+    *,
+    again: bool = False,
+    observer: Observer = nobody,
 ) -> RolledUpDay:
-    """Do what ``roll_up_day`` does, for one who holds the lease of these bars; ``ours`` makes sure of that."""
+    """Do what ``roll_up_day`` does, for one who holds the lease of these bars; ``ours`` makes sure of that.
+
+    Where it is to be done again, bars are made that are right already.
+    """
     engine = engine_of(project)
     with measured() as usage:
         file = require_proved(project, day)
         before = day_records(project, day)
-        right = settled(project, file, resolutions, before)
+        right = {} if again else settled(project, file, resolutions, before)
         left = [resolution for resolution in resolutions if resolution.name not in right]
         made, chunks = dict(right), {name: before[name] for name in right}
         if left:
