@@ -5,7 +5,7 @@ What belongs here: the records that a run reads, and its window. What does not: 
 
 A task keeps nothing but what is in the status bucket. A run looks there for its watermark (how far its resolution is
 made without a gap), for the chunks that are done, and for the days whose trades are proved to be stored; where it has
-no watermark it starts at the day of the first trade. Its window is one of four:
+no watermark it starts at the day of the first trade. Its window is one of five:
 
 ``catch-up``
     Far behind: one chunk from the watermark on. Chunks that somebody has made are passed over.
@@ -13,9 +13,13 @@ no watermark it starts at the day of the first trade. Its window is one of four:
     Level: from as far back as trades may still come, or from the watermark if that is earlier, to the last complete
     bar.
 ``correction``
-    A proved day behind the window whose bars were made of other trades, or never: every other run does such days.
+    A proved day behind the window whose bars were made of other trades, or never; the run after it is none again.
 ``idle``
     There is not a trade.
+``skipped``
+    An earlier run has begun and has not ended. InfluxDB lets runs of a task overlap, and one that read a day before it
+    was corrected must not write after one that read it afterwards; so a run says that it has begun before it reads
+    anything. One that failed or was killed is waited for as long as five runs or ten minutes, whichever is less.
 
 No window reaches beyond what its source has made. What becomes of the window: ``outcome``.
 """
@@ -36,10 +40,14 @@ from ohlcv_assets.stores.influxdb.layout import (
 )
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import flux_string, flux_time
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS
-from ohlcv_assets.units import DAY
+from ohlcv_assets.units import DAY, MINUTE
 
 IMPORTS: Final = 'import "array"\nimport "system"\n'
 """What the texts need, to stand at the beginning of a script."""
+
+PATIENCE_RUNS: Final = 5
+PATIENCE: Final = int(10 * MINUTE)
+"""How long a run that has begun and not ended keeps others from running, in intervals and in nanoseconds at most."""
 
 _RECORDS: Final = Template("""
 began = system.time()
@@ -128,6 +136,25 @@ first_day = (since, until, otherwise) => {
             |> findColumn(fn: (key) => true, column: "_time")
     return if length(arr: found) > 0 then most(a: since, b: whole(at: int(v: found[0]), of: day)) else otherwise
 }
+last_begun = mark(field: "begun", resolution: $own)
+ended =
+    records(measurement: $runs)
+        |> filter(fn: (r) => r.resolution == $own and r._field == "began" and r._value == last_begun)
+        |> last()
+        |> findColumn(fn: (key) => true, column: "_value")
+busy = last_begun > 0 and length(arr: ended) == 0 and int(v: began) - last_begun < $patience
+marked =
+    if busy then
+        []
+    else
+        array.from(
+            rows: [
+                {_time: scheduled, _measurement: $runs, bucket: $whose, resolution: $own, begun: int(v: began)}
+            ]
+        )
+            |> to(bucket: $status, tagColumns: ["bucket", "resolution"], fieldFn: (r) => ({begun: r.begun}))
+            |> findColumn(fn: (key) => true, column: "begun")
+
 before = mark(field: "watermark", resolution: $own)
 front = if before > 0 then before else first_day(since: 0, until: complete, otherwise: 0)
 passed = if front > 0 then reach(since: front, resolution: $own) else {until: 0, next: far}
@@ -142,7 +169,7 @@ begin =
 bound = least(a: begin + size, b: if passed.next > begin then passed.next else far)
 level = bound >= ceiling
 ahead =
-    if reached == 0 then
+    if busy or reached == 0 then
         {start: 0, stop: duration}
     else if level then
         {start: least(a: begin, b: whole(at: ceiling - $lateness, of: duration)), stop: ceiling}
@@ -159,10 +186,14 @@ signed = lacking() |> findColumn(fn: (key) => true, column: "key")
 days = lacking() |> findColumn(fn: (key) => true, column: "_time")
 oldest = if length(arr: days) > 0 then int(v: days[0]) else complete
 within = array.filter(arr: days, fn: (x) => int(v: x) < oldest + $largest)
-correcting = int(v: now()) / $every % 2 == 0 and oldest < ahead.start and length(arr: within) > 0
+last_turn = mark(field: "turn", resolution: $own)
+correcting = not busy and last_turn == 0 and oldest < ahead.start and length(arr: within) > 0
+turn = if busy then last_turn else if correcting then 1 else 0
 chosen = if correcting then {start: oldest, stop: int(v: within[length(arr: within) - 1]) + day} else ahead
 kind =
-    if correcting then
+    if busy then
+        "skipped"
+    else if correcting then
         "correction"
     else if reached == 0 then
         "idle"
@@ -172,7 +203,7 @@ kind =
         "catch-up"
 start = time(v: chosen.start)
 stop = time(v: chosen.stop)
-watermark = if correcting or reached == 0 then reached else most(a: reached, b: chosen.stop)
+watermark = if busy then before else if correcting or reached == 0 then reached else most(a: reached, b: chosen.stop)
 since = if before > 0 then mark(field: "since", resolution: $own) else front
 whole_days = array.filter(arr: days, fn: (x) => int(v: x) >= chosen.start and int(v: x) + day <= chosen.stop)
 found =
@@ -227,7 +258,7 @@ def before(resolution: Resolution, layout: Layout, clock: str, every: int) -> st
         "first": str(kept.first_chunk * DAY),
         "largest": str(kept.largest_chunk * DAY),
         "lateness": str(int(kept.lateness)),
-        "every": str(int(every)),
+        "patience": str(min(PATIENCE_RUNS * int(every), PATIENCE)),
         "ceiling": "ceiling = complete",
         "ready": "",
         "only_ready": "",

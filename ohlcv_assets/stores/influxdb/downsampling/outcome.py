@@ -90,6 +90,8 @@ total
         tagColumns: ["bucket", "resolution"],
         fieldFn: (r) => ({
             kind: kind,
+            began: int(v: began),
+            turn: turn,
             start: chosen.start,
             stop: chosen.stop,
             since: since,

@@ -110,11 +110,6 @@ class Run:
     finished: Nanos
     log: tuple[str, ...] = ()
 
-    @property
-    def under_way(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.status in {"scheduled", "started"}
-
 
 def wanted_tasks(layout: Layout, resolutions: Iterable[Resolution] = STORED_RESOLUTIONS) -> tuple[Wanted, ...]:
     """Return the tasks of a dataset, a source before what is made of it.

@@ -34,7 +34,7 @@ class TaskRun:
     at
         The time that it was scheduled for, nanoseconds.
     kind
-        ``"catch-up"``, ``"live"``, ``"correction"`` or ``"idle"``, see ``downsampling.following``.
+        ``"catch-up"``, ``"live"``, ``"correction"``, ``"idle"`` or ``"skipped"``, see ``downsampling.following``.
     start, stop
         What it made; equal where there was nothing to make.
     since, watermark
@@ -82,7 +82,7 @@ def recorded_runs(
     wanted = " OR ".join(f'"resolution" = {influxql_string(name)}' for name in resolutions)
     text = (
         f'SELECT {_SELECT} FROM "{RUNS_MEASUREMENT}" WHERE "bucket" = {whose}'  # noqa: S608 -- quoted
-        f'{f" AND ({wanted})" if wanted else ""} GROUP BY "resolution" ORDER BY time DESC LIMIT {limit}'
+        f'{f" AND ({wanted})" if wanted else ""} GROUP BY "resolution" ORDER BY time DESC LIMIT {limit + 1}'
     )
     query = {"db": layout.status.name, "epoch": "ns", "q": text}
     reply = connection.call("GET", "/query", doing="read the records of tasks", query=query)
@@ -96,9 +96,9 @@ def recorded_runs(
     if "error" in result:
         raise query_error(str(result["error"]), "task_runs", connection.address.url)
     found = [
-        _run(cast("dict[str, str]", series["tags"])["resolution"], values)
+        run
         for series in cast("list[dict[str, object]]", result.get("series") or [])
-        for values in cast("list[list[object]]", series["values"])
+        for run in _runs(cast("dict[str, str]", series["tags"])["resolution"], series["values"])[:limit]
     ]
     return sorted(found, key=lambda run: run.at, reverse=True)
 
@@ -114,6 +114,12 @@ def followed(run: TaskRun, span: Span) -> list[ChunkRecord]:
         for first, end in days
         if first >= span.start
     ]
+
+
+def _runs(resolution: str, values: object) -> list[TaskRun]:
+    """Return the runs of one resolution; one that is being recorded just now may lack some fields, and is none yet."""
+    rows = cast("list[list[object]]", values)
+    return [_run(resolution, row) for row in rows if None not in row]
 
 
 def _run(resolution: str, values: Sequence[object]) -> TaskRun:

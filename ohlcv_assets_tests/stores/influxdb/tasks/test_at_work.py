@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -12,17 +13,19 @@ from functools import partial
 import pytest
 
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.stores.influxdb.failures import Reply
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.tasks import manager as managing
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
-from ohlcv_assets.stores.influxdb.tasks.definitions import task_name
+from ohlcv_assets.stores.influxdb.tasks.definitions import task_name, wanted_tasks
 from ohlcv_assets.stores.influxdb.tasks.history import past_runs
 from ohlcv_assets.stores.influxdb.tasks.manager import TaskManager
 from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
-from ohlcv_assets.units import DAY, HOUR, MINUTE, SECOND
+from ohlcv_assets.units import DAY, HOUR, MINUTE, SECOND, day_of
 from ohlcv_assets_tests.bars.made import START
 from ohlcv_assets_tests.servers import OwnServer, Server, drop_layout, made_layout
+from ohlcv_assets_tests.stores.influxdb.reads.limited import write
 from ohlcv_assets_tests.stores.influxdb.tasks.markets import IMPATIENT, Market, open_market, trades_of, whole
 
 pytestmark = pytest.mark.integration
@@ -111,7 +114,7 @@ def test_the_server_is_killed_during_a_run(own_server: OwnServer) -> None:
     layout = made_layout(own_server)
     market = open_market(own_server, layout)
     market.write(trades_of(START, START + 4 * DAY, 3_000))
-    tasks = market.install(2 * int(SECOND), offsets=[int(SECOND)] * len(STORED_RESOLUTIONS))
+    tasks = market.install(int(SECOND), offsets=[int(SECOND)] * len(STORED_RESOLUTIONS))
     calls = TaskCalls(market.connection)
     market.wait(lambda: market.watermark("1m") > 0)
     market.wait(lambda: any(run.status == "started" for run in calls.runs(tasks["1m"], 5)))
@@ -122,12 +125,54 @@ def test_the_server_is_killed_during_a_run(own_server: OwnServer) -> None:
     drop_layout(own_server, layout)
 
 
+def asked(market: Market, resolution: Resolution, moment: str, profiler: str = "") -> Reply:
+    """Send the script of a task as a query, as if it were scheduled for a moment."""
+    (wanted,) = [one for one in wanted_tasks(market.layout) if one.resolution == resolution]
+    text = wanted.script.replace("\nbegan =", f"\n{profiler}option now = () => {moment}\nbegan =", 1)
+    imports = 'import "profiler"\n' if profiler else ""
+    return market.connection.send(
+        "POST",
+        "/api/v2/query",
+        query={"org": market.connection.address.org},
+        body=(imports + text).encode(),
+        headers={"Content-Type": "application/vnd.flux"},
+    )
+
+
+def test_a_run_whose_writes_fail(market: Market) -> None:
+    """It fails, and records nothing: neither how far it came nor the day as done; the next one does it again."""
+    market.prove(trades_of(START, START + DAY, 200), "first")
+    write(market.server, [f"ohlcv,symbol=AAPL trades=1.5 {START}"], market.layout.bars["1m"].name)
+    assert "field type conflict" in asked(market, MINUTES, "2024-03-16T01:00:00Z").body.decode()
+    assert (market.runs("1m"), market.records("1m")) == ([], [])
+    assert asked(market, MINUTES, "2024-03-16T01:01:00Z").passed
+    assert [one.kind for one in market.runs("1m")] == ["skipped"]
+    market.bars.delete_day(MINUTES, day_of(START))
+    tags = f"bucket={market.layout.trades.name},resolution=1m"
+    write(market.server, [f"task_runs,{tags} begun=1i {START + DAY + HOUR}"], market.layout.status.name)
+    assert asked(market, MINUTES, "2024-03-16T01:02:00Z").passed
+    assert [(one.kind, one.trades) for one in market.runs("1m")][1:] == [("catch-up", 200)]
+    assert [(one.state, one.source_hash) for one in market.records("1m")] == [("done", "first")]
+
+
+def test_the_storage_engine_aggregates_for_tasks(market: Market) -> None:
+    """A task's plan has one read a column that aggregates in storage, but for turnover of trades, and short replies."""
+    market.write(trades_of(START, START + DAY, 200))
+    enabled = 'option profiler.enabledProfilers = ["operator"]\n'
+    for resolution, reads in ((MINUTES, 7), (RESOLUTIONS["5m"], 8)):
+        reply = asked(market, resolution, "2024-03-16T01:00:00Z", enabled)
+        assert reply.passed
+        found = re.findall(r",\*influxdb\.(\w+),", reply.body.decode())
+        assert found.count("readWindowAggregateSource") == reads
+        assert len(asked(market, resolution, "2024-03-16T01:01:00Z").body) < 500
+
+
 def test_a_task_rests_while_somebody_else_makes_its_bars(market: Market) -> None:
     """Not a run begins while it is paused; afterwards it goes on where it was."""
     market.write(trades_of(START, START + HOUR, 50))
     market.install(int(SECOND), offsets=[int(SECOND)] * len(STORED_RESOLUTIONS))
     pausing = Pausing(market.server.connect(), market.layout, IMPATIENT)
-    market.wait(lambda: market.runs("1m"))
+    market.wait(lambda: market.runs("1m") and market.runs("1d"))
     with pausing.paused([MINUTES]):
         before = len(market.runs("1m"))
         others = len(market.runs("1d"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -186,6 +187,30 @@ def test_a_day_under_change_is_not_recorded(fake_server: Fake, market: Market) -
     write(fake_server, [line], market.layout.status.name)
     run(fake_server, "1m", START + 2 * DAY + HOUR, 2)
     assert all(one.source_hash == "" for one in market.records("1m"))
+    assert market.runs("1m")[-1].kind == "live"
+
+
+def begun(market: Market, at: int, when: int) -> None:
+    """Record that a run of 1m has begun, by the server's clock."""
+    line = f"task_runs,bucket={market.layout.trades.name},resolution=1m begun={when}i {at}"
+    write(market.server, [line], market.layout.status.name)
+
+
+def test_runs_of_a_task_do_not_overlap(fake_server: Fake, market: Market) -> None:
+    """While an earlier run has not ended the next ones make nothing; one that never ends is not waited for long."""
+    market.write(trades_of(START, START + 2 * HOUR, 40))
+    now = START + 3 * HOUR
+    run(fake_server, "1m", now)
+    begun(market, now + MINUTE, time.time_ns())
+    run(fake_server, "1m", now + 3 * MINUTE, 2)
+    found = market.runs("1m")
+    assert [one.kind for one in found] == ["live", "skipped", "skipped"]
+    assert {one.watermark for one in found} == {now}
+    assert (found[-1].bars, found[-1].since) == (0, found[0].since)
+    begun(market, now + MINUTE, time.time_ns() - 6 * MINUTE)
+    run(fake_server, "1m", now + 4 * MINUTE)
+    assert [(one.kind, one.watermark) for one in market.runs("1m")][-1] == ("live", now + 4 * MINUTE)
+    run(fake_server, "1m", now + 5 * MINUTE)
     assert market.runs("1m")[-1].kind == "live"
 
 

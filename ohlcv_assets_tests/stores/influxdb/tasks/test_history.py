@@ -20,6 +20,7 @@ from ohlcv_assets_tests.bars.made import START
 from ohlcv_assets_tests.servers import Server
 from ohlcv_assets_tests.stores.influxdb.fake.instants import text_of
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
+from ohlcv_assets_tests.stores.influxdb.reads.limited import write
 from ohlcv_assets_tests.stores.influxdb.tasks.markets import Market, open_market, trades_of
 
 pytestmark = pytest.mark.integration
@@ -106,6 +107,14 @@ def test_records_that_cannot_be_read(fake_server: Fake, market: Market) -> None:
     fake_server.faults.add("answer", path="/query", status=200, body=b"{}")
     with pytest.raises(StoreQueryError, match="no result"):
         recorded_runs(market.connection, market.layout, 1)
+
+
+def test_a_run_that_is_being_recorded(fake_server: Fake, market: Market) -> None:
+    """Part of a record is none: it is left out, and the one before it told."""
+    fake_server.faults.tasks.pass_time(START + 2 * HOUR, START + 2 * HOUR + 2 * MINUTE)
+    line = f'task_runs,bucket={market.layout.trades.name},resolution=1m kind="live" {START + 3 * HOUR}'
+    write(market.server, [line], market.layout.status.name)
+    assert [one.at for one in recorded_runs(market.connection, market.layout, 1, ["1m"])] == [START + 2 * HOUR + MINUTE]
 
 
 def run_of(since: int, watermark: int, at: int = 0) -> TaskRun:
