@@ -58,14 +58,15 @@ class FilePlan:
     Attributes
     ----------
     block
-        Points of a block: 1,000 is what the server writes, 10,000 what its last compaction leaves.
+        Points of a block. The server writes 1,000 and, where its last compaction is thorough, 10,000; a shard of one
+        generation whose files begin with blocks of more than 1,000 is one that it does not compact again.
     most_bytes
         A file is closed before a piece would make it larger; a single piece may.
     threads
         Pieces encoded at a time.
     """
 
-    block: int = 1_000
+    block: int = 1_024
     most_bytes: int = MOST_BYTES
     threads: int = 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.influxdb.tsm import encoding
 from ohlcv_assets.stores.influxdb.tsm.decoding import Points, TsmReader
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, TsmFile, bar_files, trade_files
-from ohlcv_assets.stores.influxdb.tsm.index import field_key, index_size, series_key
+from ohlcv_assets.stores.influxdb.tsm.index import field_key, series_key
 from ohlcv_assets_tests.stores.influxdb.tsm.made import FIRST, LAST, bytes_of, doubles, instants, integers, trades
 
 pytestmark = pytest.mark.unit
@@ -74,16 +73,16 @@ def walk(rows: int, start: int = 10**18) -> tuple[list[int], list[float], list[f
     )
 
 
-@pytest.mark.parametrize("rows", [1, 999, 1_000, 1_001, 2_000])
+@pytest.mark.parametrize("rows", [1, 1_023, 1_024, 1_025, 2_048])
 def test_block_borders(rows: int) -> None:
     """Blocks hold as many points as they should, and the last one the rest."""
     (file,) = trade_files([trades({"A": walk(rows)})], FilePlan())
     price = read(file, "A")[0]
     indexed = TsmReader(bytes_of(file), "f").keys[field_key(series_key("trades", "A"), "price")]
     assert price.ts.tolist() == walk(rows)[0]
-    assert len(indexed.entries) == -(-rows // 1_000)
-    assert indexed.entries["first"].tolist() == walk(rows)[0][::1_000]
-    assert indexed.entries["last"].tolist() == [*walk(rows)[0][999::1_000], walk(rows)[0][-1]][: len(indexed.entries)]
+    assert len(indexed.entries) == -(-rows // 1_024)
+    assert indexed.entries["first"].tolist() == walk(rows)[0][::1_024]
+    assert indexed.entries["last"].tolist() == [*walk(rows)[0][1_023::1_024], walk(rows)[0][-1]][: len(indexed.entries)]
 
 
 SYMBOLS = {"A": walk(700), "A B": walk(90), "A!": walk(1), "A,": walk(30), "B": walk(2_500)}
@@ -216,9 +215,3 @@ def test_stopping_early() -> None:
     files: Any = trade_files((trades(SYMBOLS) for _ in itertools.count()), FilePlan(threads=2))
     assert next(files).rows > 0
     files.close()
-
-
-def test_plans_are_values() -> None:
-    """A plan says what the server does by default, and can be changed."""
-    assert replace(FilePlan(), block=10_000) == FilePlan(10_000)
-    assert index_size(b"key", 0) == 8

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from datetime import timedelta
+from itertools import count, product
 from typing import Any
 
 import numpy as np
@@ -245,6 +246,31 @@ def test_compacted_files_are_decoded(quick_server: OwnServer) -> None:
     compacted = until(one_file)
     assert decoded(compacted) == answered(connection, "b") != expected
     assert names_in(compacted)[0].sequence > 1
+    connection.close()
+
+
+def queued(connection: Connection, shard: int) -> float:
+    """Return how many compactions of a shard the server means to run; -1 where it has not looked yet."""
+    lines = connection.send("GET", "/metrics").body.decode().splitlines()
+    found = [line for line in lines if line.startswith("storage_compactions_queued{") and f'id="{shard}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in found) if found else -1
+
+
+def test_loaded_shards_are_not_compacted(quick_server: OwnServer) -> None:
+    """Days that were loaded one after another are left as they are, where their blocks are of the default size."""
+    connection = quick_server.connect()
+    wanted, other = shards.make_shards(connection, "b", [MONDAY, MONDAY + WEEK])
+    known: dict[int, list[str]] = {wanted: [], other: []}
+    for day, (shard, plan) in product(range(3), ((wanted, FilePlan()), (other, FilePlan(block=1_000)))):
+        start = START + day * 86_400 * 10**9 + (WEEK // timedelta(microseconds=1) * 1_000 if shard == other else 0)
+        (file,) = trade_files([trades({"AAPL": walk(2_000, day, start)})], plan)
+        (name,) = next_names(known[shard], 1, day)
+        shards.restore(connection, shard, [(str(name), file)])
+        known[shard].append(str(name))
+    until(lambda: queued(connection, other) > 0)
+    until(lambda: queued(connection, wanted) >= 0)
+    assert queued(connection, wanted) == 0
+    assert list(map(str, names_in(shards.fetch(connection, wanted)))) == known[wanted]
     connection.close()
 
 
