@@ -30,6 +30,7 @@ HEAD: Final = 5
 _WORD: Final = np.uint64
 _LOW: Final = _WORD(0xFF)
 _HALF: Final = _WORD(32)
+_EXPONENT: Final = _WORD(0x7FF0000000000000)
 _HIGH_HALF: Final = _WORD(0xFFFFFFFF00000000)
 _LENGTH: Final = 3
 
@@ -40,6 +41,24 @@ def room(points: int, size: int) -> int:
     times = timestamps.HEAD + timestamps.MOST_STEP_BYTES
     per_point = 8 + floats.MOST_BITS // 8 + 1
     return blocks * (HEAD + _LENGTH + times + floats.HEAD + floats.MOST_BITS // 8 + 1) + points * per_point
+
+
+@compiled
+def increasing(ts: NDArray[np.int64]) -> bool:
+    """Return whether each instant is later than the one before it."""
+    found = 0
+    for place in range(1, len(ts)):
+        found += ts[place] <= ts[place - 1]
+    return found == 0
+
+
+@compiled
+def finite(values: NDArray[np.uint64]) -> bool:
+    """Return whether the bits of all doubles are those of finite ones."""
+    found = 0
+    for place in range(len(values)):
+        found += (values[place] & _EXPONENT) == _EXPONENT
+    return found == 0
 
 
 @compiled

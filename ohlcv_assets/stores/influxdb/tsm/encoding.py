@@ -1,11 +1,11 @@
 """Trades and bars as TSM files.
 
-What belongs here: tables cut into pieces, pieces into blocks, blocks into files. What does not: the loops over values
-(``blocks``), the outside of a file (``index``), what a file is called (``naming``).
+What belongs here: pieces put into files, in order. What does not: pieces themselves (``pieces``), the outside of a file
+(``index``), what a file is called (``naming``).
 
-Rows stream through. A piece, some 65,000 rows of one symbol, is encoded alone and its fields are written side by side,
-so memory is bounded by a piece for each thread and by the file that is being filled. However the rows are cut into
-tables, and however many threads there are, the files are the same.
+Rows stream through. A piece is encoded alone and its fields are written one after another, so memory is bounded by some
+pieces for each thread and by the file that is being filled. However the rows are cut into tables, and however many
+threads there are, the files are the same.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
-from queue import SimpleQueue
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ohlcv_assets.bars.resolutions import BARS
-from ohlcv_assets.errors import StoreRejectedError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, TRADES_MEASUREMENT
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
-from ohlcv_assets.stores.influxdb.tsm import blocks
-from ohlcv_assets.stores.influxdb.tsm.bits import SPARE, words_of
 from ohlcv_assets.stores.influxdb.tsm.index import (
     ENTRY,
     FOOT,
@@ -39,13 +34,9 @@ from ohlcv_assets.stores.influxdb.tsm.index import (
     Indexed,
     field_key,
     index_size,
-    series_key,
     written,
 )
-from ohlcv_assets.stores.tables import conform, nanos
-
-_PIECE: Final = 65_536
-"""Rows of a piece, about: whole blocks."""
+from ohlcv_assets.stores.influxdb.tsm.pieces import Bench, Encoded, Piece, Shape, cut, rejected
 
 _AHEAD: Final = 2
 """Pieces that may wait for each thread."""
@@ -119,45 +110,13 @@ def bar_files(bars: pa.Table, plan: FilePlan) -> Iterator[TsmFile]:
     return _files(_BARS, [bars], plan)
 
 
-class _Shape:
-    """How rows become keys: the measurement, and the fields with their types in the order of their names."""
-
-    def __init__(self, measurement: str, schema: pa.Schema) -> None:
-        names = sorted(set(schema.names) - {"symbol", "ts"})
-        self.measurement = measurement
-        self.schema = schema
-        self.fields = names
-        self.kinds = [
-            blocks.FLOAT if pa.types.is_floating(schema.field(name).type) else blocks.INTEGER for name in names
-        ]
+_TRADES: Final = Shape(TRADES_MEASUREMENT, STORED)
+_BARS: Final = Shape(BARS_MEASUREMENT, BARS)
 
 
-_TRADES: Final = _Shape(TRADES_MEASUREMENT, STORED)
-_BARS: Final = _Shape(BARS_MEASUREMENT, BARS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Rows of one symbol: instants, and the bits of the values of each field."""
-
-    series: bytes
-    ts: NDArray[np.int64]
-    columns: list[NDArray[np.uint64]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A piece as blocks; ``bounds`` of shape (fields, blocks + 1) says where they are."""
-
-    series: bytes
-    ts: NDArray[np.int64]
-    data: bytes
-    bounds: NDArray[np.int64]
-
-
-def _files(shape: _Shape, tables: Iterable[pa.Table], plan: FilePlan) -> Iterator[TsmFile]:
+def _files(shape: Shape, tables: Iterable[pa.Table], plan: FilePlan) -> Iterator[TsmFile]:
     filled = _Filling(shape, plan)
-    for piece in _encoded(shape, _pieces(shape, tables, plan.block), plan):
+    for piece in _encoded(shape, cut(shape, tables, plan.block), plan):
         if not filled.has_room(piece):
             yield filled.closed()
             filled = _Filling(shape, plan)
@@ -166,84 +125,15 @@ def _files(shape: _Shape, tables: Iterable[pa.Table], plan: FilePlan) -> Iterato
         yield filled.closed()
 
 
-def _pieces(shape: _Shape, tables: Iterable[pa.Table], block: int) -> Iterator[_Piece]:
-    """Yield the rows of each symbol in pieces of whole blocks, but for a symbol's last."""
-    size = max(_PIECE // block, 1) * block
-    waiting = _Waiting()
-    for table in tables:
-        for series, columns in _runs(shape, table):
-            if series != waiting.series:
-                yield from waiting.taken()
-                waiting.series = series
-            done, count = 0, len(columns[0])
-            while done < count:
-                stop = min(done + size - waiting.rows, count)
-                waiting.add([column[done:stop] for column in columns])
-                done = stop
-                if waiting.rows == size:
-                    yield from waiting.taken()
-    yield from waiting.taken()
-
-
-class _Waiting:
-    """Rows of one symbol that are no whole piece yet."""
-
-    def __init__(self) -> None:
-        self.series = b""
-        self.rows = 0
-        self._parts: list[list[NDArray[Any]]] = []  # Any: columns of several types
-
-    def add(self, columns: list[NDArray[Any]]) -> None:
-        """Add rows; Any: columns of several types."""
-        self._parts.append(columns)
-        self.rows += len(columns[0])
-
-    def taken(self) -> Iterator[_Piece]:
-        """Yield what there is, if anything, and forget it."""
-        if self.rows > 0:
-            ts, *columns = map(_fixed, self._parts[0] if len(self._parts) == 1 else self._joined())
-            yield _Piece(self.series, ts, [column.view(np.uint64) for column in columns])
-        self._parts, self.rows = [], 0
-
-    def _joined(self) -> list[NDArray[Any]]:
-        """Return all parts as one; Any: as above."""
-        return [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
-
-
-def _fixed(array: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers of 64 bits that cannot be written: kernels are compiled once for each kind of array."""
-    wide = array if array.dtype.itemsize == 8 else array.astype(np.int64)  # noqa: PLR2004  -- bytes of a word
-    found = np.ascontiguousarray(wide).view()
-    found.flags.writeable = False
-    return found
-
-
-def _runs(shape: _Shape, table: pa.Table) -> Iterator[tuple[bytes, list[NDArray[Any]]]]:
-    """Yield the rows of one symbol after another: instants, then fields; Any: columns of several types."""
-    whole = conform(table, shape.schema).combine_chunks()
-    if whole.num_rows == 0:
-        return
-    symbols = cast("pa.DictionaryArray[Any, Any]", whole.column("symbol").chunk(0))  # Any: no simple spelling
-    codes = np.asarray(symbols.indices.to_numpy())
-    names = cast("list[str]", symbols.dictionary.to_pylist())
-    columns = [
-        nanos(whole.column("ts")),
-        *(np.asarray(whole.column(name).chunk(0).to_numpy()) for name in shape.fields),
-    ]
-    bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-    for start, stop in pairwise(bounds):
-        yield series_key(shape.measurement, names[codes[start]]), [column[start:stop] for column in columns]
-
-
-def _encoded(shape: _Shape, pieces: Iterable[_Piece], plan: FilePlan) -> Iterator[_Encoded]:
+def _encoded(shape: Shape, pieces: Iterable[Piece], plan: FilePlan) -> Iterator[Encoded]:
     """Yield pieces as blocks, in order, with so many at work at a time as there are threads."""
-    bench = _Bench(shape, plan.block)
+    bench = Bench(shape, plan.block)
     if plan.threads == 1:
         yield from map(bench.encode, pieces)
         return
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(plan.threads, "tsm"))
-        waiting: deque[Future[_Encoded]] = deque()
+        waiting: deque[Future[Encoded]] = deque()
         stack.callback(lambda: [each.cancel() for each in waiting])
         for piece in pieces:
             waiting.append(pool.submit(bench.encode, piece))
@@ -253,83 +143,10 @@ def _encoded(shape: _Shape, pieces: Iterable[_Piece], plan: FilePlan) -> Iterato
             yield waiting.popleft().result()
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """Where one thread works, used again for each piece."""
-
-    times: NDArray[np.uint8]
-    out: NDArray[np.uint8]
-    steps: NDArray[np.uint64]
-
-
-class _Bench:
-    """Turns pieces into blocks, in as many threads as ask."""
-
-    def __init__(self, shape: _Shape, block: int) -> None:
-        self._shape = shape
-        self._block = block
-        self._rooms: SimpleQueue[_Room] = SimpleQueue()
-
-    def encode(self, piece: _Piece) -> _Encoded:
-        """Return a piece as blocks, its fields one after another.
-
-        Raises
-        ------
-        StoreRejectedError
-            As ``trade_files``.
-        """
-        self._check(piece)
-        room = self._room(len(piece.ts))
-        try:
-            return self._encode(piece, room)
-        finally:
-            self._rooms.put(room)
-
-    def _encode(self, piece: _Piece, room: _Room) -> _Encoded:
-        count, size = -(-len(piece.ts) // self._block), self._block
-        times, words = words_of(room.times), words_of(room.out)
-        time_bounds = np.empty(count + 1, np.int64)
-        blocks.write_times(piece.ts.view(np.uint64), size, times, time_bounds, room.steps)
-        bounds = np.zeros((len(piece.columns), count + 1), np.int64)
-        begin = 0
-        for kind, column, found in zip(self._shape.kinds, piece.columns, bounds, strict=True):
-            found[0] = begin
-            blocks.write_blocks(times, time_bounds, kind, column, size, words, found, room.steps)
-            begin = int(found[-1])
-        return _Encoded(piece.series, piece.ts, room.out[:begin].tobytes(), bounds)
-
-    def _room(self, rows: int) -> _Room:
-        """Return room for a piece: what another piece has left, where that is enough."""
-        need = blocks.room(rows, self._block)
-        if not self._rooms.empty():
-            room = self._rooms.get()
-            if len(room.times) >= need:
-                return room
-        out = len(self._shape.fields) * need
-        return _Room(
-            np.empty(need + SPARE, np.uint8), np.empty(out + SPARE, np.uint8), np.empty(self._block, np.uint64)
-        )
-
-    def _check(self, piece: _Piece) -> None:
-        """Refuse what could not be stored, or not be read back."""
-        low, high = int(piece.ts[0]), int(piece.ts[-1])
-        if not bool((piece.ts[1:] > piece.ts[:-1]).all()):
-            raise _rejected(piece.series, "its instants are not strictly increasing")
-        if low < MIN_NS or high >= MAX_NS:
-            raise _rejected(piece.series, f"{low} to {high} ns are not all inside what InfluxDB holds")
-        for name, kind, column in zip(self._shape.fields, self._shape.kinds, piece.columns, strict=True):
-            if kind == blocks.FLOAT and not bool(np.isfinite(column.view(np.float64)).all()):
-                raise _rejected(piece.series, f"not every {name} is finite")
-
-
-def _rejected(series: bytes, reason: str) -> StoreRejectedError:
-    return StoreRejectedError(f"{series.decode()} cannot be stored: {reason}; nothing of it was sent.")
-
-
 class _Filling:
     """A file that pieces are added to."""
 
-    def __init__(self, shape: _Shape, plan: FilePlan) -> None:
+    def __init__(self, shape: Shape, plan: FilePlan) -> None:
         self.rows = 0
         self._shape = shape
         self._plan = plan
@@ -342,7 +159,7 @@ class _Filling:
         self._first, self._last = MAX_NS, MIN_NS
         self._until = MIN_NS
 
-    def has_room(self, piece: _Encoded) -> bool:
+    def has_room(self, piece: Encoded) -> bool:
         """Return whether a piece may be added: it comes next in the order of keys, and is not too much."""
         count = piece.bounds.shape[1] - 1
         grown = self._size + self._index + len(piece.data) + len(self._shape.fields) * count * ENTRY.itemsize + FOOT
@@ -354,7 +171,7 @@ class _Filling:
             grown += sum(index_size(key, 0) for key in keys)
         return follows and (self.rows == 0 or grown <= self._plan.most_bytes)
 
-    def add(self, piece: _Encoded) -> None:
+    def add(self, piece: Encoded) -> None:
         """Add a piece for which there is room.
 
         Raises
@@ -365,7 +182,7 @@ class _Filling:
         if piece.series != self._series:
             self._begin(piece.series)
         elif int(piece.ts[0]) <= self._until:
-            raise _rejected(piece.series, "its instants are not strictly increasing")
+            raise rejected(piece.series, "its instants are not strictly increasing")
         count, block = piece.bounds.shape[1] - 1, self._plan.block
         for (_, _, parts), bounds in zip(self._keys[-len(self._shape.fields) :], piece.bounds, strict=True):
             entries = np.empty(count, ENTRY)

@@ -49,15 +49,18 @@ _TENS: Final = np.array([10**power for power in range(16)], np.uint64)
 def _survey(ts: NDArray[np.uint64], first: int, end: int, steps: NDArray[np.uint64]) -> tuple[int, np.uint64, bool]:
     """Write down the steps; return the power of ten in all of them, the largest, and whether all are equal."""
     power, most, equal = _MOST_POWER, _ZERO, True
+    inverse, quotient, mask = _INVERSES[power], _QUOTIENTS[power], _MASKS[power]
     last, lead = ts[first], ts[min(first + 1, end - 1)] - ts[first]
-    for place in range(first + 1, end):
-        step = ts[place] - last
-        last = ts[place]
-        steps[place - first - 1] = step
+    for place in range(end - first - 1):
+        value = ts[first + 1 + place]
+        step = value - last
+        last = value
+        steps[place] = step
         most = max(most, step)
         equal = equal and step == lead
-        while power > 0 and (step * _INVERSES[power] > _QUOTIENTS[power] or step & _MASKS[power] != _ZERO):
+        while power > 0 and (step * inverse > quotient or step & mask != _ZERO):
             power -= 1
+            inverse, quotient, mask = _INVERSES[power], _QUOTIENTS[power], _MASKS[power]
     return power, most, equal
 
 

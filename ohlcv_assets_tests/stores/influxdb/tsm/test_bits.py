@@ -39,7 +39,7 @@ def test_instructions_count_and_turn(word: int) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(data=st.binary(max_size=100), before=st.integers(0, 20))
+@given(data=st.binary(max_size=200), before=st.integers(0, 20))
 def test_checksum(data: bytes, before: int) -> None:
     """The checksum is the one that everybody computes, wherever the bytes begin and however many they are."""
     words = words_of_bytes(bytes(before) + data)

@@ -113,6 +113,22 @@ def test_another_number_of_values(kind: int, values: NDArray[np.generic]) -> Non
     assert blocks.read_values(words, kind, offsets, sizes, np.array([0, 3, 6]), np.empty(6, np.uint64)) == 1
 
 
+@pytest.mark.parametrize("ts", [[1], [1, 2, 9], [-(2**63), 0, 2**63 - 1]])
+def test_increasing(ts: list[int]) -> None:
+    """Instants in order are told from repeated ones and from those that go back."""
+    assert blocks.increasing(fixed(ts).view(np.int64))
+    assert not blocks.increasing(fixed([*ts, ts[-1]]).view(np.int64))
+    assert len(ts) == 1 or not blocks.increasing(fixed([*ts, ts[0]]).view(np.int64))
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_finite(value: float) -> None:
+    """One value that is no finite number is found among others."""
+    finite = np.array([0.0, -0.0, 5e-324, -1.7976931348623157e308])
+    assert blocks.finite(fixed(finite.view(np.uint64).tolist(), np.uint64))
+    assert not blocks.finite(fixed(np.append(finite, value).view(np.uint64).tolist(), np.uint64))
+
+
 def test_same_timestamps() -> None:
     """Timestamps are compared byte by byte, whatever values follow."""
     first, bounds = written(blocks.FLOAT, FLOATS, 3)

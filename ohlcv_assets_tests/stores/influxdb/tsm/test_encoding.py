@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ohlcv_assets.bars.resolutions import BARS
 from ohlcv_assets.errors import StoreError, StoreRejectedError
 from ohlcv_assets.market.schema import STORED
-from ohlcv_assets.stores.influxdb.tsm import encoding
+from ohlcv_assets.stores.influxdb.tsm import encoding, pieces
 from ohlcv_assets.stores.influxdb.tsm.decoding import Points, TsmReader
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, TsmFile, bar_files, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import field_key, series_key
@@ -92,7 +92,7 @@ SYMBOLS = {"A": walk(700), "A B": walk(90), "A!": walk(1), "A,": walk(30), "B": 
 @pytest.mark.parametrize("cut", [1_000_000, 400, 7])
 def test_files_do_not_depend_on_how_rows_are_cut(monkeypatch: pytest.MonkeyPatch, cut: int, threads: int) -> None:
     """The same rows make the same files, whatever tables they come in and however many threads encode them."""
-    monkeypatch.setattr(encoding, "_PIECE", 200)
+    monkeypatch.setattr(pieces, "PIECE", 200)
     table = trades(SYMBOLS)
     expected = [bytes_of(file) for file in trade_files([table], FilePlan(block=50))]
     tables = [table.slice(start, cut) for start in range(0, table.num_rows, cut)]
@@ -120,7 +120,7 @@ def test_keys_out_of_order_begin_another_file() -> None:
 
 def test_files_are_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """No file grows beyond its limit of bytes, unless a single piece does."""
-    monkeypatch.setattr(encoding, "_PIECE", 100)
+    monkeypatch.setattr(pieces, "PIECE", 100)
     table = trades(SYMBOLS)
     files = list(trade_files([table], FilePlan(block=100, most_bytes=6_000)))
     assert max(file.size for file in files) <= 6_000
@@ -132,7 +132,7 @@ def test_files_are_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_size_is_what_was_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that may be exactly as large as it comes out is not split."""
-    monkeypatch.setattr(encoding, "_PIECE", 100)
+    monkeypatch.setattr(pieces, "PIECE", 100)
     table = trades({"B": walk(2_500), "C": walk(2_500)})
     (whole,) = trade_files([table], FilePlan(block=100))
     assert len(list(trade_files([table], FilePlan(block=100, most_bytes=whole.size)))) == 1
@@ -142,7 +142,7 @@ def test_size_is_what_was_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_many_blocks_begin_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key has no more blocks in a file than its index can number."""
     monkeypatch.setattr(encoding, "MOST_ENTRIES", 20)
-    monkeypatch.setattr(encoding, "_PIECE", 10)
+    monkeypatch.setattr(pieces, "PIECE", 10)
     files = list(trade_files([trades({"B": walk(50)})], FilePlan(block=1)))
     assert [file.rows for file in files] == [20, 20, 10]
 
@@ -192,7 +192,7 @@ def test_rows_that_cannot_be_stored(changed: dict[str, Any], reason: str, thread
 
 def test_rows_out_of_order_between_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disorder is seen between pieces too."""
-    monkeypatch.setattr(encoding, "_PIECE", 3)
+    monkeypatch.setattr(pieces, "PIECE", 3)
     with pytest.raises(StoreRejectedError, match="not strictly increasing"):
         list(trade_files([columns_with(), columns_with(ts=[3, 4, 5])], FilePlan(block=1)))
 
