@@ -5,6 +5,8 @@ What belongs here: strategies of columns, and room to write them into. What does
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any, Final
@@ -111,3 +113,9 @@ def trades(symbols: Mapping[str, Columns]) -> pa.Table:
 def bytes_of(file: TsmFile) -> bytes:
     """Return a file whole."""
     return b"".join(file.chunks)
+
+
+def block_of(kind: int, times: bytes, values: bytes) -> bytes:
+    """Return one block with its checksum."""
+    body = bytes([kind, len(times)]) + times + values
+    return struct.pack(">I", zlib.crc32(body)) + body

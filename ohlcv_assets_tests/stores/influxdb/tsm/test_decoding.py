@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from ohlcv_assets.stores.influxdb.tsm import blocks, index
 from ohlcv_assets.stores.influxdb.tsm.decoding import TsmReader
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import ENTRY, HEAD, Indexed, field_key, series_key
-from ohlcv_assets_tests.stores.influxdb.tsm.made import FIRST, LAST, bytes_of, trades
+from ohlcv_assets_tests.stores.influxdb.tsm.made import FIRST, LAST, block_of, bytes_of, trades
 
 pytestmark = pytest.mark.unit
 
@@ -28,12 +26,6 @@ def made(block: int = 2) -> bytes:
     columns = (TS, [float(ts) for ts in TS], [1.0] * 7, [1, -1, 1, 1, 1, -1, -1])
     (file,) = trade_files([trades({"A": columns, "B": columns})], FilePlan(block))
     return bytes_of(file)
-
-
-def block_of(kind: int, times: bytes, values: bytes) -> bytes:
-    """Return one block with its checksum."""
-    body = bytes([kind, len(times)]) + times + values
-    return struct.pack(">I", zlib.crc32(body)) + body
 
 
 def file_of(kind: int, *found: tuple[int, int, bytes]) -> bytes:
@@ -76,16 +68,11 @@ def test_keys_that_are_not_there() -> None:
 
 
 def test_fields_with_instants_of_their_own() -> None:
-    """Fields whose blocks or instants differ are read each by itself."""
-    one = block_of(
-        blocks.FLOAT, b"\x1c" + (5).to_bytes(8), b"\x10" + bytes.fromhex("3ff0000000000000c7e40080000000000000")
-    )
-    data = bytearray(made())
-    reader = TsmReader(bytes(data), "f")
-    assert [
-        len(points.ts) for points in reader.read([KEYS[0], field_key(series_key("trades", "B"), "side")], 0, 100)
-    ] == [7, 7]
-    assert len(one) > 20
+    """Fields whose instants differ are read each by itself."""
+    other = (TS[:-1], [1.0] * 6, [1.0] * 6, [1] * 6)
+    (file,) = trade_files([trades({"A": (TS, [2.0] * 7, [1.0] * 7, [1] * 7), "B": other})], FilePlan(4))
+    keys = [KEYS[0], field_key(series_key("trades", "B"), "side"), KEYS[1]]
+    assert [points.ts.tolist() for points in TsmReader(bytes_of(file), "f").read(keys, 0, 100)] == [TS, TS[:-1], TS]
 
 
 def test_damage_is_named() -> None:
