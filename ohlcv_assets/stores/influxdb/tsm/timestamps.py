@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ohlcv_assets.stores.influxdb.tsm.bits import compiled, put_varint, swapped, take_varint
 from ohlcv_assets.stores.influxdb.tsm.simple8b import LARGEST, count_packed, pack, unpack
 
-MOST_POINTS: Final = 1 << 24
+MOST_POINTS: Final = 1 << 20
 """Points that a block is believed to hold, at most; the server makes them of 1,000 and 10,000."""
 
 HEAD: Final = 9

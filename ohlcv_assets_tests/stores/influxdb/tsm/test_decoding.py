@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ohlcv_assets.errors import StoreError
 from ohlcv_assets.stores.influxdb.tsm import blocks, index
@@ -85,6 +89,28 @@ def test_damage_is_named() -> None:
         reader.read(KEYS[:1], FIRST, LAST)
     assert reader.read(KEYS[:1], 10, 21)[0].ts.tolist() == [10, 20]
     assert len(reader.read(KEYS[1:], FIRST, LAST)[0].ts) == 7
+
+
+@settings(deadline=None, max_examples=40)
+@given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=5))
+def test_nonsense_with_right_checksums(changes: list[tuple[int, int]]) -> None:
+    """Whatever bytes a block holds, it is refused or read as something: no place outside the file is looked at."""
+    data = bytearray(made(3))
+    reader = TsmReader(bytes(data), "f")
+    (end,) = struct.unpack_from(">Q", data, len(data) - 8)
+    for place, value in changes:
+        data[5 + place % (end - 5)] = value
+    for indexed in reader.keys.values():
+        for _, _, offset, size in indexed.entries.tolist():
+            data[offset + 4] = indexed.kind
+            struct.pack_into(">I", data, offset, zlib.crc32(data[offset + 4 : offset + size]))
+    reader = TsmReader(bytes(data), "f")
+    for key in reader.keys:
+        try:
+            (points,) = reader.read([key], FIRST, LAST)
+        except StoreError:
+            continue
+        assert len(points.ts) == len(points.values)
 
 
 RUN = b"\x20" + (1).to_bytes(8) + b"\x01\x02"

@@ -16,12 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ohlcv_assets.bars.resolutions import BARS
+from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import symbol_of
+from ohlcv_assets.stores.influxdb.tsm.columns import trade_batches
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, bar_files, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import field_key, split_key, symbol_in
 from ohlcv_assets.stores.influxdb.tsm.merging import ShardFiles
 from ohlcv_assets.stores.influxdb.tsm.naming import FileName, named, next_names
+from ohlcv_assets.stores.tables import conform, in_order
+from ohlcv_assets.verify.exhaustive import every_trade
 from ohlcv_assets_tests.servers import NoServerError, OwnServer, Server, drop_bucket, influxd, make_bucket
 from ohlcv_assets_tests.stores.influxdb.tsm import shards
 from ohlcv_assets_tests.stores.influxdb.tsm.made import Columns, doubles, instants, integers, trades
@@ -119,6 +123,8 @@ def test_the_server_reads_what_is_encoded(connection: Connection, bucket: str, b
         name: b"".join(file.chunks) for name, file in sent
     }
     assert decoded(fetched) == rows_of(SYMBOLS)
+    found = trade_batches([ShardFiles(fetched)], START, END)
+    assert every_trade(in_order(conform(trades(SYMBOLS), STORED)).to_batches(), found).passed
 
 
 def inside(ts: list[int]) -> list[int]:
