@@ -20,6 +20,7 @@ from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT
 from ohlcv_assets.stores.influxdb.tsm.decoding import Points
+from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import field_key, split_key, symbol_in
 from ohlcv_assets.stores.influxdb.tsm.merging import ShardFiles
 
@@ -98,3 +99,12 @@ def _instants(symbol: str, fields: Mapping[str, Points]) -> NDArray[np.int64]:
     raise StoreMismatchError(
         f"InfluxDB holds {len(gap):,} trades without {name}, the first is {symbol} at {gap[0]} ns: load the day again."
     )
+
+
+def warm_up() -> None:
+    """Compile the kernels of both directions, or load them from disk, so that worker processes have them at hand."""
+    columns: list[Any] = [pa.array(["warm-up"]), pa.array([0], pa.timestamp("ns"))]  # Any: the parameter varies
+    columns += [pa.array([value]) for value in (1.5, 2.5, 1)]
+    (file,) = trade_files([pa.Table.from_arrays(columns, names=STORED.names)], FilePlan())
+    for _ in trade_batches([ShardFiles({"warm-up.tsm": b"".join(file.chunks)})], 0, 1):
+        pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pytest
 from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.influxdb.tsm import blocks, index
-from ohlcv_assets.stores.influxdb.tsm.columns import trade_batches
+from ohlcv_assets.stores.influxdb.tsm.columns import trade_batches, warm_up
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import ENTRY, HEAD, Indexed
 from ohlcv_assets.stores.influxdb.tsm.merging import ShardFiles
@@ -100,3 +101,11 @@ def test_values_of_other_types() -> None:
     large = b"\x10" + (256).to_bytes(8)
     with pytest.raises(StoreMismatchError, match="128 as side of 'A' at 1 ns"):
         found(shard_of({"A": ([1], [1.0], [1.0], [1])}, file_of(keys[2], 1, large)))
+
+
+def test_warm_up() -> None:
+    """Every kernel of either direction is compiled once it is over."""
+    warm_up()
+    compiled: list[Any] = [blocks.write_times, blocks.write_blocks, blocks.damaged, blocks.count_points]  # Any: numba's
+    compiled += [blocks.same_times, blocks.read_times, blocks.read_values, blocks.increasing, blocks.finite]
+    assert all(kernel.signatures for kernel in compiled)
