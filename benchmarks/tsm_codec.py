@@ -115,7 +115,7 @@ def main() -> None:
     rows = sum(day.num_rows for day in days)
     print(this_machine())
     print(f"{len(days)} day files, {rows:,} trades; median of {given.rounds} rounds, one thread")
-    for block in (1_000, 10_000):
+    for block in (1_000, 1_024, 10_000):
         plan = FilePlan(block)
         files = encoded(days, plan)
         print(f"{f'blocks of {block:,}':<44} {sum(map(len, files)) / rows:6.3f} bytes a trade")

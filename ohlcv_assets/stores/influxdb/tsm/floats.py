@@ -8,8 +8,9 @@ zero bit where they are equal; bits 10 and the differing bits where these lie in
 al., "Gorilla: a fast, scalable, in-memory time series database", VLDB 2015; influxdata/influxdb:tsdb/engine/tsm1/
 batch_float.go). What has no window of 31 or fewer zeros above it gets one of 31.
 
-The server keeps a window as long as it fits. Here a new one is opened where that takes fewer bits at once, which makes
-smaller blocks; any reader of the format reads them.
+The server keeps a window as long as it fits. Here one that wastes more than ``_WASTE`` bits is given up, which makes
+smaller blocks: a new one costs eleven bits more at once and less for those that follow. Any reader of the format reads
+them (docs/decisions/0006-tsm-encoding.md).
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ _SEEN: Final = _WORD(57)
 """Bits of a word that begins anywhere in a byte, at least."""
 
 _NO_WINDOW: Final = _WORD(65)
+_WASTE: Final = _WORD(8)
+"""Bits that a window may have too many."""
+
 _AT_ONCE: Final = _WORD(56)
 """Bits that are written at once, at most: seven may be waiting, and one is kept free."""
 
@@ -118,7 +122,7 @@ def encode(values: NDArray[np.uint64], first: int, end: int, words: NDArray[np.u
             continue
         zeros, spare = min(leading_zeros(differs), _MOST_ZEROS), trailing_zeros(differs)
         needed = _BITS - zeros - spare
-        if zeros >= lead and spare >= tail and width + _TAG <= needed + _HEADER:
+        if zeros >= lead and spare >= tail and width <= needed + _WASTE:
             at, held, used = _put_long(words, at, held, used, _SAME, differs >> tail, (_TAG, width))
         else:
             lead, tail, width = zeros, spare, needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count, product
 from typing import Any
@@ -278,6 +279,22 @@ def test_loaded_shards_are_not_compacted(quick_server: OwnServer) -> None:
     assert queued(connection, wanted) == 0
     assert list(map(str, names_in(shards.fetch(connection, wanted)))) == known[wanted]
     connection.close()
+
+
+def test_what_names_must_avoid(connection: Connection, bucket: str) -> None:
+    """The server takes the place of a file for another of its name, and remembers the end of one that failed."""
+    (shard,) = shards.make_shards(connection, bucket, [MONDAY])
+    (large,) = trade_files([trades({"A": walk(3_000, 1)})], FilePlan())
+    (small,), (other,) = (trade_files([trades({symbol: walk(10, 1)})], FilePlan()) for symbol in "BC")
+    damaged = replace(large, chunks=(b"?" * large.size,))
+    first, second = (str(next_names([], 1, draw)[0]) for draw in range(2))
+    shards.restore(connection, shard, [(first, damaged)])
+    shards.restore(connection, shard, [(first, small)])
+    assert answered(connection, bucket) == {}
+    shards.restore(connection, shard, [(second, small)])
+    assert set(answered(connection, bucket)) == {"B"}
+    shards.restore(connection, shard, [(second, other)])
+    assert set(answered(connection, bucket)) == {"C"}
 
 
 def test_no_file_of_the_server_is_written_over(quick_server: OwnServer) -> None:
