@@ -30,6 +30,10 @@ LOWEST: Final = 100_000_000
 STRIDE: Final = 10_000
 """Sequences left free above those that a shard has; the server takes one in a second, at most."""
 
+DRAWS: Final = 1_000_000
+"""How many numbers a load draws one from, so that it takes no name again that is not listed any more: of a load that
+failed, or of a file that was compacted away and that queries still read."""
+
 GAP: Final = 16
 """Generations left free: for points that leave the cache while a name is chosen, so that they stay apart."""
 
@@ -75,8 +79,7 @@ def next_names(paths: Iterable[str], count: int, draw: int) -> list[FileName]:
     count
         How many names.
     draw
-        A random number below ``STRIDE``, another one for each load: what a load that failed has left behind is not
-        listed, and its name must not be taken again.
+        A random number below ``DRAWS``, another one for each load.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohlcv_assets.errors import StoreError
-from ohlcv_assets.stores.influxdb.tsm.naming import GAP, LOWEST, STRIDE, FileName, named, next_names
+from ohlcv_assets.stores.influxdb.tsm.naming import DRAWS, GAP, LOWEST, STRIDE, FileName, named, next_names
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +30,7 @@ def test_unknown_names(name: str) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(known=NAMES, count=st.integers(1, 5), draw=st.integers(0, STRIDE - 1))
+@given(known=NAMES, count=st.integers(1, 5), draw=st.integers(0, DRAWS - 1))
 def test_new_names_come_last_and_are_nobodys(known: list[FileName], count: int, draw: int) -> None:
     """New names sort behind all others, are far from what a compaction gives next, and differ from each other."""
     names = next_names(map(str, known), count, draw)

@@ -28,7 +28,7 @@ from ohlcv_assets.stores.influxdb.tsm.decoding import TsmReader
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, bar_files, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import field_key, split_key, symbol_in
 from ohlcv_assets.stores.influxdb.tsm.merging import ShardFiles
-from ohlcv_assets.stores.influxdb.tsm.naming import FileName, named, next_names
+from ohlcv_assets.stores.influxdb.tsm.naming import DRAWS, FileName, named, next_names
 from ohlcv_assets.stores.tables import conform, in_order
 from ohlcv_assets.verify.exhaustive import every_trade
 from ohlcv_assets_tests.servers import NoServerError, OwnServer, Server, drop_bucket, influxd, make_bucket
@@ -330,7 +330,7 @@ def test_no_file_of_the_server_is_written_over(quick_server: OwnServer) -> None:
         shards.write(connection, "b", trades({by_line: expected[by_line]}))
         known = shards.fetch(connection, shard)
         (file,) = trade_files([trades({by_file: expected[by_file]})], FilePlan())
-        names = next_names(known, 1, int(random.integers(1_000)))
+        names = next_names(known, 1, int(random.integers(DRAWS)))
         assert str(names[0]) not in {path.rpartition("/")[2] for path in known}
         shards.restore(connection, shard, [(str(names[0]), file)])
         if turn % 8 == 7:
