@@ -75,7 +75,7 @@ class InfluxSettings(BaseSettings):
         default="native", description="Who carries line protocol to the server: our connections or influxdb-client."
     )
     influx_batch_lines: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
-        default=20_000, description="Lines of one write request."
+        default=50_000, description="Lines of one write request."
     )
     influx_connections: Annotated[int, Field(ge=1, le=64)] = Field(
         default=4, description="Most write requests in flight at a time, of one process."

@@ -37,6 +37,13 @@ STORE_FILE = "store.duckdb"
 REPORTS_FOLDER = "reports"
 
 
+Pauses = Callable[[Sequence[Resolution]], AbstractContextManager[object]]
+Held = Callable[[], AbstractContextManager[object]]
+Stores = tuple[TradeStore, BarStore, Chunks, tuple[Held, Held, Held], Pauses]
+
+_NO_HOLDS: Final = (nullcontext, nullcontext, nullcontext)
+
+
 @dataclass(frozen=True)
 class Project:
     """The parts that every step works with.
@@ -81,7 +88,7 @@ class Project:
     store_kept: Callable[[], AbstractContextManager[object]] = nullcontext
     store_lock: Callable[[], AbstractContextManager[object]] = nullcontext
     chunks: Chunks = field(default_factory=MemoryChunks)
-    pausing: Callable[[Sequence[Resolution]], AbstractContextManager[object]] = nullcontext
+    pausing: Pauses = nullcontext
     observer: Observer = nobody
 
     @cached_property
@@ -104,7 +111,7 @@ def open_project(settings: Settings) -> Project:
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
-    trade_store, bar_store, chunks, (store_session, store_kept, store_lock) = _stores(settings, dataset)
+    trade_store, bar_store, chunks, (store_session, store_kept, store_lock), pausing = _stores(settings, dataset)
     return Project(
         settings=settings,
         dataset=dataset,
@@ -117,6 +124,7 @@ def open_project(settings: Settings) -> Project:
         store_kept=store_kept,
         store_lock=store_lock,
         chunks=chunks,
+        pausing=pausing,
     )
 
 
@@ -155,19 +163,18 @@ def _source(settings: Settings, dataset: Dataset) -> TradeSource:
     return SyntheticSource(generator, generator.plan, settings.seed, batch_rows=settings.generate_batch)
 
 
-Held = Callable[[], AbstractContextManager[object]]
-Stores = tuple[TradeStore, BarStore, Chunks, tuple[Held, Held, Held]]
-_NO_HOLDS: Final = (nullcontext, nullcontext, nullcontext)
-
-
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store_in_force == "memory":
-        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), _NO_HOLDS
+        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), _NO_HOLDS, nullcontext
     if settings.store_in_force == "influxdb":
         # Whoever uses the embedded store needs none of it, and it takes a while to import.
-        from ohlcv_assets.influx_stores import influx_chunks, influx_stores  # noqa: PLC0415 -- see above
+        from ohlcv_assets.influx_stores import (  # noqa: PLC0415 -- see above
+            influx_chunks,
+            influx_pausing,
+            influx_stores,
+        )
 
-        return *influx_stores(settings), influx_chunks(settings), _NO_HOLDS
+        return *influx_stores(settings), influx_chunks(settings), _NO_HOLDS, influx_pausing(settings)
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,
@@ -176,4 +183,4 @@ def _stores(settings: Settings, dataset: Dataset) -> Stores:
     )
     chunks = DuckDBChunks(broker, settings.store_patience)
     holds = broker.shared, lambda: kept_open(broker), broker.closed_to_others
-    return DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks, holds
+    return DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks, holds, nullcontext

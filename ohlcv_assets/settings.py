@@ -92,7 +92,7 @@ class Settings(InfluxSettings, ServeSettings):
     )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default=2, description="Worker processes of a backfill.")
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
-        default=None, description="Port on this machine where a backfill shows its metrics to Prometheus."
+        default=None, description="Port here where a backfill, or `ohlcv bars heal`, shows its metrics to Prometheus."
     )
     duckdb_memory: str = Field(
         default="512MB", pattern=r"^[1-9][0-9]*(MB|GB)$", description="Memory limit of one DuckDB session."

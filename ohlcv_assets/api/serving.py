@@ -1,7 +1,7 @@
 """Running the application: its socket, signals, connections that are too slow, and uvicorn's own log lines.
 
 What belongs here: everything between the application and the network. What does not: the application (``app``), the
-command (``cli.serve``). Why uvicorn: docs/decisions/0006-http-server.md.
+command (``cli.serve``). Why uvicorn: docs/decisions/0007-http-server.md.
 """
 
 from __future__ import annotations

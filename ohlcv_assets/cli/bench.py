@@ -146,20 +146,29 @@ def bars(
         int | None, typer.Option(min=1000, metavar="N", help="Trades of the day; those of an ordinary day if absent.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=366, help="Make the bars of the first days of 2024 instead, in every store there is."),
+    ] = None,
     save: Save = None,
     compare: Compare = None,
     as_markdown: AsMarkdown = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure making bars in InfluxDB, by its own Flux and by our roll-up, in buckets that are removed."""
+    from ohlcv_assets.bench.bars_year import measure_year_of_bars
     from ohlcv_assets.bench.influx_bars import measure_bars
 
     settings = request_of(ctx).settings()
-    _measure(
-        ctx,
-        Form(save, compare, as_markdown, as_json),
-        lambda folder, observer: measure_bars(settings, folder, trades=trades, repeats=repeats, observer=observer),
-    )
+    if days is not None and trades is not None:
+        raise UserError("--days measures whole days of the year; leave --trades away.")
+
+    def measure(folder: Path, observer: Observer) -> list[Figure]:
+        if days is not None:
+            return measure_year_of_bars(settings, folder, days=days, observer=observer)
+        return measure_bars(settings, folder, trades=trades, repeats=repeats, observer=observer)
+
+    _measure(ctx, Form(save, compare, as_markdown, as_json), measure)
 
 
 @contextmanager

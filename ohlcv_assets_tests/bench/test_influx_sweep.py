@@ -16,7 +16,7 @@ from ohlcv_assets.settings import load_settings
 from ohlcv_assets.stores.influxdb.writer import LoadPlan
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 
-IN_FORCE = LoadPlan()
+IN_FORCE = LoadPlan(batch_lines=20_000)
 
 
 def loading(

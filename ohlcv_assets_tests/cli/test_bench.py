@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ohlcv_assets.bench import influx, influx_bars, influx_sweep, runner, year
+from ohlcv_assets.bench import bars_year, influx, influx_bars, influx_sweep, runner, year
 from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.bench.influx_sweep import Sweep, SweepRow
 from ohlcv_assets.stores.influxdb.writer import LoadPlan
@@ -24,7 +24,7 @@ def figures(rate: float) -> list[Figure]:
     ]
 
 
-IN_FORCE = LoadPlan()
+IN_FORCE = LoadPlan(batch_lines=20_000)
 FASTER = LoadPlan(batch_lines=35_000, connections=3, compression="gzip", memory=64_000_000)
 
 
@@ -50,6 +50,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(year, "measure_backfill", lambda *_, **__: figures(15e6))
     monkeypatch.setattr(influx, "measure_influx", lambda *_, **__: spread())
     monkeypatch.setattr(influx_bars, "measure_bars", lambda *_, **__: spread())
+    monkeypatch.setattr(bars_year, "measure_year_of_bars", lambda *_, days, **__: figures(days * 1e6))
     monkeypatch.setattr(influx_sweep, "sweep_influx", lambda *_, **__: swept(FASTER))
 
 
@@ -109,6 +110,15 @@ def test_a_benchmark_on_a_server_shows_the_spread(ohlcv: Ohlcv, tmp_path: Path, 
         "InfluxDB v2.9.1",
     ):
         assert text in shown.out
+
+
+def test_bars_of_many_days(ohlcv: Ohlcv, tmp_path: Path) -> None:
+    """``--days`` measures whole days in every store; a number of trades does not go with it."""
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", "bars", "--days", "7")
+    assert "7.0 million trades/s" in shown.out
+    refused = ohlcv("--data-dir", str(tmp_path), "bench", "bars", "--days", "7", "--trades", "5000")
+    assert (refused.code, refused.out) == (2, "")
+    assert "leave --trades away" in refused.err
 
 
 def test_a_sweep_tells_the_settings_to_keep(ohlcv: Ohlcv, tmp_path: Path) -> None:

@@ -19,12 +19,10 @@ import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
-from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.downsampling import rolling
-from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, Layout
-from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT
+from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import bar_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
@@ -32,52 +30,22 @@ from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, in_
 from ohlcv_assets.stores.influxdb.reads.points import BARS_SHAPE, KEPT, field_counts, flux_points, stored_symbols
 from ohlcv_assets.stores.influxdb.reads.reading import symbols_of_texts
 from ohlcv_assets.stores.influxdb.reads.scanning import PAGE_ROWS, pages, points_of
-from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
-from ohlcv_assets.stores.influxdb.writer.writer import Writer
+from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, in_order
 from ohlcv_assets.units import Nanos, day_bounds
-
-_LEASE_CONNECTIONS: Final = 2
 
 BODY_LINES: Final = 5_000
 """Most bars of one request: a day's bars in one body would be read by one thread of the server, one after the other."""
 
+_ABREAST: Final = 3
+"""Resolutions written at a time: most of them are a single request, and the first into a bucket opens files."""
 
-class InfluxBarStore:
-    """Bars in buckets of an InfluxDB server.
 
-    Parameters
-    ----------
-    connection
-        The way to the server.
-    layout
-        The buckets.
-    plan
-        How bars are sent.
-    query_timeout
-        Seconds until a query is split into smaller ones.
-    patience
-        Seconds to wait for a day that somebody else holds.
-    """
+class InfluxBarStore(InfluxStore):
+    """Bars in buckets of an InfluxDB server; see ``InfluxStore`` for what it is made of."""
 
-    def __init__(
-        self, connection: Connection, layout: Layout, plan: LoadPlan, *, query_timeout: float, patience: float
-    ) -> None:
-        self._connection = connection
-        self._layout = layout
-        self._plan = plan
-        self._writer = Writer(connection, plan, status=layout.status.name)
-        self._asker = Asker(connection, query_timeout)
-        self._query_timeout = query_timeout
-        self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
-        # No bucket of ours has a dot in its name, so nobody else's leases begin like these.
-        self._leases = Leases(self._apart, f"{layout.trades.name}.bars", Terms(patience=patience))
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._writer.close()
-        self._apart.close()
-        self._connection.close()
+    # No bucket of ours has a dot in its name, so nobody else's leases begin like these.
+    _SCOPE = ".bars"
 
     def write(self, resolution: Resolution, day: dt.date, bars: pa.Table) -> int:
         """Make the store hold exactly these bars on that day."""
@@ -102,9 +70,9 @@ class InfluxBarStore:
         with self._leases.days([day] if checked else []) as lease:
             lacking = self._make_room(lease, day, {resolution_of(name): table for name, table in checked.items()})
             if lacking:
-                with lease.writing():
-                    for resolution, table in lacking.items():
-                        self._write(lease, resolution, day, table)
+                with lease.writing(), ThreadPoolExecutor(min(len(lacking), _ABREAST), "bars") as pool:
+                    # What is yielded is nothing, but an error of one of them comes through.
+                    list(pool.map(lambda item: self._write(lease, item[0], day, item[1]), lacking.items()))
         return sum(table.num_rows for table in checked.values())
 
     def read(self, resolution: Resolution, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> pa.Table:
@@ -178,7 +146,7 @@ class InfluxBarStore:
 
     def _write(self, lease: DayLease, resolution: Resolution, day: dt.date, bars: pa.Table) -> None:
         """Write the bars of one resolution over what is there."""
-        self._writer.write(
+        story = self._writer.write(
             self._bucket(resolution),
             bar_lines(bars, min(self._plan.batch_lines, BODY_LINES)),
             doing=f"write the {resolution.name} bars of {day}",
@@ -188,6 +156,8 @@ class InfluxBarStore:
             stage="bars",
             guard=lease.check,
         )
+        if story.retries > 0:
+            lease.unanswered()
 
     def _roll_up(self, lease: DayLease, resolution: Resolution, day: dt.date, trades: Mapping[str, int]) -> int:
         """Have the server make one resolution; return how many bars there are."""

@@ -5,6 +5,8 @@ work (``leasing``), bars.
 
 A record is a point of the status bucket at the start of its chunk; measurement ``chunks``, tags ``bucket`` (of the
 trades) and ``resolution``. Like records of days it is overwritten and never deleted: forgotten means state ``none``.
+Days that a task follows while their trades come in have no such record: what is told of them is what the task's last
+run recorded (``tasks.runs``).
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from ohlcv_assets.bars.chunks import MOVES, ChunkState, Span
 from ohlcv_assets.stores.chunks import EVER, Check, ChunkRecord, days_held, shortened
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.failures import query_error
-from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.layout import CHUNKS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
+from ohlcv_assets.stores.influxdb.tasks.runs import followed, recorded_runs
 from ohlcv_assets.units import SECOND, Nanos
 
-MEASUREMENT: Final = "chunks"
+MEASUREMENT: Final = CHUNKS_MEASUREMENT
 NONE: Final = "none"
 
 _LEASE_CONNECTIONS: Final = 2
@@ -88,7 +91,11 @@ class InfluxChunks:
             for series in cast("list[dict[str, object]]", result.get("series") or [])
             for values in cast("list[list[object]]", series["values"])
         ]
-        return sorted(filter(None, found), key=lambda record: (record.start, record.resolution))
+        records = {(record.start, record.resolution): record for record in filter(None, found)}
+        for run in recorded_runs(self._connection, self._layout, 1):
+            for record in followed(run, span):
+                records.setdefault((record.start, record.resolution), record)
+        return [records[key] for key in sorted(records)]
 
     def mark(self, records: Iterable[ChunkRecord]) -> None:
         """Record chunks; the time is the server's."""

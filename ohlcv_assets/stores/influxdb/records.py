@@ -23,11 +23,11 @@ from typing import Final, cast
 from ohlcv_assets.stores.base import DayRecord
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.failures import query_error
-from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.layout import DAYS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
 from ohlcv_assets.units import Nanos, day_of, day_start
 
-MEASUREMENT: Final = "days"
+MEASUREMENT: Final = DAYS_MEASUREMENT
 
 
 class Records:

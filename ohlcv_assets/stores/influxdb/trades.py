@@ -14,7 +14,6 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,63 +24,32 @@ from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
-from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads import queries, scanning
-from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
+from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
-from ohlcv_assets.stores.influxdb.writer.writer import Writer
 from ohlcv_assets.stores.tables import Feed, accepted, latest, nanos
 from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 
-_LEASE_CONNECTIONS: Final = 2
-"""One for whoever takes leases and one for whoever renews them; those of a load may all be busy."""
 
-
-class InfluxTradeStore:
-    """Trades in a bucket of an InfluxDB server.
-
-    Parameters
-    ----------
-    connection
-        The way to the server.
-    layout
-        The buckets.
-    plan
-        How trades are sent.
-    query_timeout
-        Seconds until a query is split into smaller ones.
-    patience
-        Seconds to wait for a day that somebody else holds.
-    """
+class InfluxTradeStore(InfluxStore):
+    """Trades in a bucket of an InfluxDB server; see ``InfluxStore`` for what it is made of."""
 
     def __init__(
         self, connection: Connection, layout: Layout, plan: LoadPlan, *, query_timeout: float, patience: float
     ) -> None:
-        self._connection = connection
-        self._layout = layout
+        super().__init__(connection, layout, plan, query_timeout=query_timeout, patience=patience)
         self._bucket = layout.trades.name
-        self._plan = plan
-        self._writer = Writer(connection, plan, status=layout.status.name)
-        self._asker = Asker(connection, query_timeout)
-        self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
-        self._leases = Leases(self._apart, self._bucket, Terms(patience=patience))
         self._retention = Retention(connection, self._bucket)
 
     @property
     def name(self) -> str:
         """Kind and place."""
         return f"influxdb:{self._connection.address.url}/{self._bucket}"
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._writer.close()
-        self._apart.close()
-        self._connection.close()
 
     def replace_day(
         self, content: DayContent, batches: Iterator[pa.RecordBatch], observer: Observer = nobody
@@ -119,7 +87,7 @@ class InfluxTradeStore:
         days = [day_of(Nanos(number * DAY)) for number in np.unique(instants // DAY).tolist()]
         with self._leases.days(days) as lease, lease.writing():
             self._records(self._connection.guarded(lease.check)).forget(days)
-            self._writer.write(
+            story = self._writer.write(
                 self._bucket,
                 trade_lines([fresh], self._plan.batch_lines),
                 doing=f"append trades of {days[0]}",
@@ -128,6 +96,8 @@ class InfluxTradeStore:
                 stage="append",
                 guard=lease.check,
             )
+            if story.retries > 0:
+                lease.unanswered()
         return fresh.num_rows
 
     def delete_day(self, day: dt.date) -> int:
@@ -212,6 +182,8 @@ class InfluxTradeStore:
                 observer=observer,
                 guard=lease.check,
             )
+            if story.retries > 0:
+                lease.unanswered()
             self._require(content, feed.counts)
             # Still as a writer: who deletes everything waits until the record is made.
             records.mark(DayRecord(day, "clean", content.content_hash, content.rows))

@@ -118,11 +118,16 @@ class Labels:
         found, now = self._find(name, {"name": name})
         return next((label for label in found if label.name == name), None), now
 
-    def change(self, id_: str, properties: Mapping[str, str], *, brisk: bool = False) -> bool:
-        """Set properties of a label, those not named stay; return False where there is no such label any more."""
+    def change(self, id_: str, properties: Mapping[str, str], *, brisk: bool = False, patience: float = 0.0) -> bool:
+        """Set properties of a label, those not named stay; return False where there is no such label any more.
+
+        Brisk, it is repeated for ``patience`` seconds only.
+        """
         document = {"properties": dict(properties)}
-        reply = self._call("PATCH", f"{_PATH}/{id_}", "renew a lease", document=document, accept=_GONE, brisk=brisk)
-        return reply.passed
+        path = f"{_PATH}/{id_}"
+        return self._call(
+            "PATCH", path, "renew a lease", document=document, accept=_GONE, brisk=brisk, patience=patience
+        ).passed
 
     def remove(self, id_: str, *, brisk: bool = False, patience: float = 0.0) -> bool:
         """Remove a label; return False where there is no such label any more.

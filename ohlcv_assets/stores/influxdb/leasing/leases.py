@@ -11,7 +11,9 @@ shows that it deletes and then looks whether somebody writes: whatever the order
 
 A lease says until when it lasts, by the server's clock, and a thread renews it. Where it was not renewed in time, or
 its process is gone from this machine, others may take it; where its holder may have had requests under way they wait a
-little longer first, so that a holder whose server was away gets it back rather than somebody else.
+little longer first, so that a holder whose server was away gets it back rather than somebody else. For the same reason
+a holder that leaves requests without a reply behind ends its lease instead of giving it back: what it sent may still
+arrive, and must find nobody else's trades in its place.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ from ohlcv_assets.stores.influxdb.leasing.processes import this_process
 OVERDUE_PAUSE: Final = 1.0
 """Seconds between attempts to renew what could not be renewed."""
 
+
+ENDED: Final = "0"
+"""End of a lease that is over already."""
 
 RELEASING: Final = 2.0
 """Seconds for which giving a lease back is repeated: one lost reply should not make others wait for its end."""
@@ -146,6 +151,7 @@ class DayLease:
         self._held: dict[str, _Held] = {}
         self._asked_for: str | None = None
         self._lost: str | None = None
+        self._unanswered = False
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._over = False
@@ -167,9 +173,13 @@ class DayLease:
         self._find_what_was_asked_for()
         try:
             for held in list(self._held.values()):
-                self._drop(held)
+                self._drop(held, settled=not self._unanswered)
         finally:
             HOLDERS.discard(self._holder)
+
+    def unanswered(self) -> None:
+        """Take notice of a request without a reply, which may arrive late: others are to wait the grace out."""
+        self._unanswered = True
 
     def check(self) -> None:
         """Make sure that the lease is still ours; to be called before every request that depends on it.
@@ -190,6 +200,8 @@ class DayLease:
     def writing(self) -> Iterator[None]:
         """Write only when nobody deletes; others take us for a writer until the lease ends.
 
+        Left by an error, it is taken that requests were not answered.
+
         Raises
         ------
         StoreBusyError
@@ -203,7 +215,11 @@ class DayLease:
                 break
             self._show("idle")
             self._wait(watch, deleter)
-        yield
+        try:
+            yield
+        except BaseException:
+            self.unanswered()
+            raise
 
     @contextmanager
     def deleting(self) -> Iterator[None]:
@@ -218,13 +234,16 @@ class DayLease:
         # Two who write and both want to delete would wait for each other.
         self._show("idle")
         self._acquire(leases.delete_name, "deleting")
+        began = settled = False
         try:
             watch = leases.watch()
             while (writer := self._other_writer(watch)) is not None:
                 self._wait(watch, writer)
+            began = True
             yield
+            settled = True
         finally:
-            self._drop(self._held[leases.delete_name])
+            self._drop(self._held[leases.delete_name], settled=settled or not began)
 
     def _other_writer(self, watch: Watch) -> Label | None:
         """Return the lease of somebody else who writes, or None where there is no such one."""
@@ -337,10 +356,16 @@ class DayLease:
                 "it over: run the same again."
             )
 
-    def _drop(self, held: _Held) -> None:
+    def _drop(self, held: _Held, *, settled: bool) -> None:
+        """Give a label back, or where requests of ours may still arrive leave it to end after the grace."""
+        labels = self._leases.labels
         with self._lock, suppress(StoreError):
             del self._held[held.name]
-            self._leases.labels.remove(held.id, brisk=True, patience=RELEASING)
+            if settled:
+                labels.remove(held.id, brisk=True, patience=RELEASING)
+            else:
+                mode = "writing" if held.mode == "idle" else held.mode
+                labels.change(held.id, {"mode": mode, "expires": ENDED}, brisk=True, patience=RELEASING)
 
     def _wait(self, watch: Watch, other: Label) -> None:
         """Wait a little for somebody else."""

@@ -38,7 +38,7 @@ class LoadPlan:
     """
 
     carrier: CarrierName = "native"
-    batch_lines: int = 20_000
+    batch_lines: int = 50_000
     connections: int = 4
     compression: Compression = "none"
     memory: int = 128_000_000

@@ -113,9 +113,44 @@ def test_deleters_and_writers_exclude_each_other(any_server: Server, open_leases
 def test_an_interrupt_gives_back(any_server: Server, open_leases: Callable[[Server], Open]) -> None:
     """Whatever ends the context, the interrupt of a user included, the lease ends with it."""
     leases = open_leases(any_server)()
-    with pytest.raises(KeyboardInterrupt), leases.day(DAY) as lease, lease.deleting():
+    with pytest.raises(KeyboardInterrupt), leases.day(DAY):
         raise KeyboardInterrupt
     assert seen(leases) == []
+
+
+@pytest.mark.parametrize("mode", ["writing", "deleting"])
+def test_what_may_still_arrive_is_waited_for(
+    any_server: Server, open_leases: Callable[[Server], Open], mode: str
+) -> None:
+    """Who leaves requests behind that were not answered ends its lease, and the next one waits the grace out."""
+    terms = Terms(life=30.0, grace=0.5, patience=10.0)
+    leases, other = open_leases(any_server)(terms), open_leases(any_server)(terms)
+    with pytest.raises(KeyboardInterrupt), leases.day(DAY) as lease, getattr(lease, mode)():
+        raise KeyboardInterrupt
+    assert {found.properties["expires"] for found in all_of(leases)} == {"0"}
+    assert mode in dict(seen(leases)).values()
+    with other.day(NEXT if mode == "deleting" else DAY) as lease, lease.writing():
+        assert lease.waited >= 0.5
+    assert seen(leases) == []
+
+
+def test_retries_may_still_arrive(any_server: Server, open_leases: Callable[[Server], Open]) -> None:
+    """The same where all went well in the end, but the first of several attempts was not answered."""
+    leases = open_leases(any_server)()
+    with leases.day(DAY) as lease, lease.writing():
+        lease.unanswered()
+    assert seen(leases) == [("day/2024-01-01", "writing")]
+    with leases.day(NEXT) as lease, lease.deleting():
+        assert seen(leases) == [("day/2024-01-02", "idle"), ("delete", "deleting")]
+
+
+def test_nobody_waits_for_what_was_not_begun(any_server: Server, open_leases: Callable[[Server], Open]) -> None:
+    """Who had to give up before deleting anything gives the right to delete back at once."""
+    open_ = open_leases(any_server)
+    with open_().day(DAY) as writer, writer.writing(), open_().day(NEXT) as deleter:
+        with pytest.raises(StoreBusyError), deleter.deleting():
+            pytest.fail("deleted while somebody writes")
+        assert ("delete", "deleting") not in seen(open_())
 
 
 @pytest.mark.parametrize("made", [True, False])
