@@ -22,7 +22,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web --silent
 NODE_IS_FIT := const [a, b] = process.versions.node.split(".").map(Number); \
 	process.exit((a === 20 && b >= 19) || (a === 22 && b >= 13) || a >= 24 ? 0 : 1)
 
-.PHONY: help install home demo test lint types cover web webtest dev bench up down logs docker-ready clean
+.PHONY: help install home demo test lint types cover web webtest dev serve bench up down logs docker-ready clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,9 @@ cover: $(INSTALLED)
 
 dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
 	$(WITH_HOME) $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
+
+serve: $(INSTALLED) ## HTTP API on 127.0.0.1:8000, with its documentation at /docs
+	@$(BIN)/ohlcv serve
 
 bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 	$(BIN)/ohlcv bench

@@ -1,4 +1,4 @@
-"""A load's figures for Prometheus.
+"""Figures of loads and of bars for Prometheus.
 
 What belongs here: an observer that turns progress into metrics, and the page that shows them. What does not: measuring
 (those who load tell what they measured), drawing.
@@ -88,11 +88,12 @@ class Exporter:
         self._asked = Gauge("ohlcv_backfill_days_asked", "Days of the backfill.", registry=registry)
         self._done = Gauge("ohlcv_backfill_days_done", "Days of it that are done or were before.", registry=registry)
         self._left = Gauge("ohlcv_backfill_seconds_left", "Seconds until it ends at its pace.", registry=registry)
+        self._bars = _Bars(registry)
         self._loads: dict[tuple[str, str], dict[str, float]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, event: Progress, /) -> None:
-        """Take notice of a load, a day or the backfill; other events change nothing."""
+        """Take notice of a load, a day, the backfill, or bars; other events change nothing."""
         figures = {key: float(value) for key, value in event.detail.items() if isinstance(value, int | float)}
         with self._lock:
             if event.stage == "load":
@@ -103,6 +104,8 @@ class Exporter:
                 self._asked.set(event.total or 0)
                 self._done.set(event.done)
                 self._left.set(figures["seconds_left"])
+            else:
+                self._bars.notice(event, figures)
 
     def _load(self, load: tuple[str, str], figures: dict[str, float]) -> None:
         """Add what is new since the last event of the same load."""
@@ -130,6 +133,55 @@ class Exporter:
             gauge.set(sum(load.get(key, 0.0) for load in loads))
         for key, gauge in self._largest.items():
             gauge.set(max((load.get(key, 0.0) for load in loads), default=0.0))
+
+
+class _Bars:
+    """The metrics of making bars."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._chunks = Counter(
+            "ohlcv_bar_chunks",
+            "Days of bars that ended or became stale, by what became of them.",
+            ["resolution", "state"],
+            registry=registry,
+        )
+        self._made = Counter("ohlcv_bars", "Bars made.", ["resolution"], registry=registry)
+        self._seconds = Counter(
+            "ohlcv_bar_chunk_seconds", "Wall time of the days of bars that ended.", ["resolution"], registry=registry
+        )
+        self._days = Gauge(
+            "ohlcv_bar_days",
+            "Days of bars by how they stood when last looked at.",
+            ["resolution", "standing"],
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "ohlcv_bar_lag_seconds",
+            "From the end of what was complete without a gap to the end of the trades, when last looked at.",
+            ["resolution"],
+            registry=registry,
+        )
+        self._asked = Gauge("ohlcv_heal_chunks_asked", "Chunks of the healing under way.", registry=registry)
+        self._done = Gauge("ohlcv_heal_chunks_done", "Chunks of it that ended.", registry=registry)
+        self._left = Gauge("ohlcv_heal_seconds_left", "Seconds until it ends at its pace.", registry=registry)
+
+    def notice(self, event: Progress, figures: Mapping[str, float]) -> None:
+        """Take notice of a chunk, of how days stand, or of a healing."""
+        if event.stage == "chunk":
+            resolution, state = str(event.detail["resolution"]), str(event.detail["state"])
+            self._chunks.labels(resolution=resolution, state=state).inc()
+            if state != "stale":
+                self._made.labels(resolution=resolution).inc(event.done)
+                self._seconds.labels(resolution=resolution).inc(figures["seconds"])
+        elif event.stage == "standing":
+            days = {"complete": event.done} | {name: figures[name] for name in ("missing", "stale", "waiting")}
+            for standing, count in days.items():
+                self._days.labels(resolution=event.subject, standing=standing).set(count)
+            self._lag.labels(resolution=event.subject).set(figures["lag_seconds"])
+        elif event.stage == "heal":
+            self._asked.set(event.total or 0)
+            self._done.set(event.done)
+            self._left.set(figures["seconds_left"])
 
 
 @contextmanager

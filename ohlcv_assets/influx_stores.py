@@ -6,8 +6,12 @@ which imports this only where InfluxDB is in force), addresses and layouts (``in
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Final
 
+from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets.influx_parts import influx_address, influx_layout
 from ohlcv_assets.influx_settings import bytes_of
@@ -16,10 +20,13 @@ from ohlcv_assets.stores.influxdb.bars import InfluxBarStore
 from ohlcv_assets.stores.influxdb.chunks import InfluxChunks
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
+from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 
 _CHUNK_CONNECTIONS: Final = 1
+_PAUSE_CONNECTIONS: Final = 2
+"""One for whoever pauses and one for whoever renews the pause."""
 
 
 def influx_plan(settings: Settings) -> LoadPlan:
@@ -63,3 +70,12 @@ def influx_chunks(settings: Settings) -> InfluxChunks:
     """Return the records and leases of the dataset in force; nothing is asked of the server yet."""
     connection = Connection(influx_address(settings), _CHUNK_CONNECTIONS)
     return InfluxChunks(connection, influx_layout(settings), Terms(patience=settings.store_patience))
+
+
+def influx_pausing(settings: Settings) -> Callable[[Sequence[Resolution]], AbstractContextManager[object]]:
+    """Return what keeps the tasks of the dataset in force still; nothing is kept still without the token for tasks."""
+    if settings.influx_tasks_token is None:
+        return nullcontext
+    address = replace(influx_address(settings), token=settings.influx_tasks_token)
+    connection = Connection(address, _PAUSE_CONNECTIONS)
+    return Pausing(connection, influx_layout(settings), Terms(patience=settings.store_patience)).paused

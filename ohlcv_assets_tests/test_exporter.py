@@ -87,6 +87,47 @@ def test_days_and_the_backfill_are_told() -> None:
     assert not [name for name in found if name.endswith("_created")]
 
 
+def chunk(resolution: str, state: str, made: int, seconds: float) -> Progress:
+    """Return the event of a chunk's end, or of its becoming stale."""
+    figures: dict[str, float | int | str] = {"resolution": resolution, "state": state, "seconds": seconds}
+    return Progress("chunk", f"{DAY} {resolution}", made, made, "bars", figures)
+
+
+def test_bars_are_counted_by_resolution() -> None:
+    """Chunks by what became of them, bars made and the time that took; what became stale took none."""
+    with exporting(0) as (exporter, address):
+        exporter(chunk("1m", "stale", 0, 9.0))
+        exporter(chunk("1m", "done", 390, 1.5))
+        exporter(chunk("1m", "failed", 0, 0.5))
+        exporter(chunk("1d", "done", 1, 0.25))
+        found = scraped(address)
+    assert {name: value for name, value in found.items() if name.startswith("ohlcv_bar_chunks_total")} == {
+        "ohlcv_bar_chunks_total 1m stale": 1,
+        "ohlcv_bar_chunks_total 1m done": 1,
+        "ohlcv_bar_chunks_total 1m failed": 1,
+        "ohlcv_bar_chunks_total 1d done": 1,
+    }
+    assert (found["ohlcv_bars_total 1m"], found["ohlcv_bars_total 1d"]) == (390, 1)
+    assert (found["ohlcv_bar_chunk_seconds_total 1m"], found["ohlcv_bar_chunk_seconds_total 1d"]) == (2, 0.25)
+
+
+def test_healing_and_how_days_stand_are_told() -> None:
+    """The watermark's lag and the days of each standing, and how far the healing is; the latest counts."""
+    days: dict[str, float | int | str] = {"missing": 2, "stale": 1, "waiting": 3, "lag_seconds": 259_200.0}
+    with exporting(0) as (exporter, address):
+        exporter(Progress("standing", "5m", 360, 366, "days", days))
+        exporter(Progress("heal", "bars", 1, 4, "chunks", {"seconds_left": 7.5, "last": "2024-03-15 1m"}))
+        found = scraped(address)
+        exporter(Progress("standing", "5m", 363, 366, "days", {**days, "missing": 0, "stale": 0, "lag_seconds": 0.0}))
+        later = scraped(address)
+    stood = [found[f"ohlcv_bar_days 5m {name}"] for name in ("complete", "missing", "stale", "waiting")]
+    assert stood == [360, 2, 1, 3]
+    assert found["ohlcv_bar_lag_seconds 5m"] == 259_200
+    assert (found["ohlcv_heal_chunks_asked"], found["ohlcv_heal_chunks_done"]) == (4, 1)
+    assert found["ohlcv_heal_seconds_left"] == 7.5
+    assert (later["ohlcv_bar_days 5m complete"], later["ohlcv_bar_lag_seconds 5m"]) == (363, 0)
+
+
 def test_several_may_watch_a_load() -> None:
     """Each of any number of observers is told everything."""
     seen: list[Progress] = []

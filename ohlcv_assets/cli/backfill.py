@@ -7,8 +7,7 @@ What belongs here: reading the request, the live board, the summary. What does n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,13 +30,13 @@ from ohlcv_assets.cli.output import (
     table,
 )
 from ohlcv_assets.cli.ranges import days_asked
+from ohlcv_assets.cli.watch import shown_metrics
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from ohlcv_assets.orchestration.backfill import BackfillResult
     from ohlcv_assets.orchestration.outcome import DayOutcome
-    from ohlcv_assets.progress import Observer
     from ohlcv_assets.project import Project
 
 _LISTED = 31
@@ -82,23 +81,8 @@ def run(project: Project, days: Sequence[dt.date], *, force: bool = False) -> Ba
     from ohlcv_assets.orchestration.backfill import backfill as make
     from ohlcv_assets.progress import everybody, only
 
-    with backfill_board(len(days)) as board, _metrics(project.settings.metrics_port) as metrics:
+    with backfill_board(len(days)) as board, shown_metrics(project.settings.metrics_port) as metrics:
         return make(project, days, force=force, observer=everybody(only(board, "backfill"), metrics))
-
-
-@contextmanager
-def _metrics(port: int | None) -> Iterator[Observer]:
-    """Give an observer whose metrics are shown on a port; nobody where there is none."""
-    from ohlcv_assets.progress import nobody
-
-    if port is None:
-        yield nobody
-        return
-    from ohlcv_assets.exporter import exporting
-
-    with exporting(port) as (exporter, address):
-        remark(f"Metrics are shown at {address}.")
-        yield exporter
 
 
 def _document(project: Project, days: Sequence[dt.date], result: BackfillResult) -> dict[str, object]:

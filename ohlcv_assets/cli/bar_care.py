@@ -18,7 +18,7 @@ from ohlcv_assets.cli.context import AsJson, From, To, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import counted, duration, number, remark, show, show_fitting, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
-from ohlcv_assets.cli.watch import watching
+from ohlcv_assets.cli.watch import log_chunk, shown_metrics, watching
 
 if TYPE_CHECKING:
     from ohlcv_assets.pipeline.bar_status import DayRange, Reach, ResolutionStatus
@@ -79,20 +79,30 @@ def status(
 
 
 @app.command()
-def heal(ctx: typer.Context, *, start: From = None, end: To = None, as_json: AsJson = False) -> None:
+def heal(
+    ctx: typer.Context,
+    *,
+    start: From = None,
+    end: To = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Show metrics to Prometheus on this port here (OHLCV_METRICS_PORT)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Make exactly the bars that are missing or stale; can be stopped and started again, by several at once."""
     from ohlcv_assets.pipeline.heal import heal as make
-    from ohlcv_assets.progress import only
+    from ohlcv_assets.progress import everybody, only
 
-    project = request_of(ctx).project()
+    project = request_of(ctx).project(metrics_port=metrics_port)
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
-    with watching() as observer:
-        healed = make(project, days, observer=only(observer, "heal"))
+    with shown_metrics(project.settings.metrics_port) as metrics, watching() as observer:
+        healed = make(project, days, observer=everybody(only(observer, "heal"), log_chunk, metrics))
     if as_json:
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "succeeded": healed.succeeded}
         show_json({**about, **asdict(healed)})
     else:
-        _show_healed(healed)
+        show_healed(healed)
     if not healed.succeeded:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -215,7 +225,8 @@ def _remark_next(found: Sequence[ResolutionStatus]) -> None:
         remark(f"{_days(waiting)} without proved trades: `ohlcv backfill` loads them and makes their bars.")
 
 
-def _show_healed(healed: Healed) -> None:
+def show_healed(healed: Healed) -> None:
+    """Show what was made, given up and left."""
     if healed.chunks == 0 and healed.removed == 0 and not healed.waiting:
         show("Nothing is missing or stale.")
         return

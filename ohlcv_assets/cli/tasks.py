@@ -1,20 +1,22 @@
 """`ohlcv tasks`: tasks in InfluxDB that keep bars up to date while trades arrive.
 
 What belongs here: which tasks are meant by the settings in force, and showing what was found or done. What does not:
-doing it (``stores.influxdb.tasks``).
+doing it (``stores.influxdb.tasks``), runs (``task_runs``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import remark, show, show_json, table
+from ohlcv_assets.cli.task_parts import Resolutions, heading, tasks_connection
+from ohlcv_assets.cli.task_runs import history, run
 
 if TYPE_CHECKING:
     from ohlcv_assets.settings import Settings
@@ -22,12 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Have InfluxDB keep bars up to date by itself.")
 
-_BRISK: Final = 10.0
-"""Seconds until a call without an answer is given up."""
-
-Resolutions = Annotated[
-    list[str] | None, typer.Option("--resolution", "-r", help="Only the tasks of these: 1m, 5m, 15m, 1h or 1d.")
-]
+app.command()(run)
+app.command()(history)
 
 
 @app.callback()
@@ -55,7 +53,9 @@ def install(
             remark("A script that was edited on the server stays; `ohlcv tasks install --repair` replaces it.")
         raise typer.Exit(ExitCode.FAILED)
     if not as_json:
-        remark("Tasks follow new trades from now on; `ohlcv bars heal` makes the bars of those that are there already.")
+        remark(
+            "Each starts where its bars end, a chunk a run, and follows new trades then; `ohlcv tasks history` tells."
+        )
 
 
 @app.command(name="list")
@@ -65,7 +65,7 @@ def list_(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson
     with _managing(settings, resolution) as manager:
         found = manager.look()
     if as_json:
-        show_json(_heading(settings) | {"tasks": [_document(standing) for standing in found]})
+        show_json(heading(settings) | {"tasks": [_document(standing) for standing in found]})
     else:
         _show_standings(found)
     if any(standing.faults for standing in found):
@@ -89,7 +89,9 @@ def resume(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJso
         done = manager.set_active(active=True)
     _tell(settings, done, as_json=as_json)
     if not as_json:
-        remark("Runs that were due meanwhile are not made up for: `ohlcv bars heal` makes what is missing.")
+        remark("Each goes on from where it was, a chunk a run.")
+    if any(one.deed == "held" for one in done) and not as_json:
+        remark("Somebody makes bars of what is held just now, and resumes its task afterwards.")
 
 
 @app.command()
@@ -104,40 +106,20 @@ def remove(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJso
 @contextmanager
 def _managing(settings: Settings, names: Sequence[str] | None) -> Iterator[TaskManager]:
     """Give what manages the tasks of some resolutions, all of them where none is named."""
-    from dataclasses import replace
-
-    from ohlcv_assets.errors import SettingsError
-    from ohlcv_assets.influx_parts import influx_address, influx_layout
-    from ohlcv_assets.stores.influxdb.connection import Connection
+    from ohlcv_assets.influx_parts import influx_layout
+    from ohlcv_assets.stores.influxdb.leasing.holders import Terms
     from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
     from ohlcv_assets.stores.influxdb.tasks.manager import TaskManager
 
     chosen = require_names(names or ())
-    if settings.store_in_force != "influxdb":
-        raise SettingsError(
-            f"Tasks are InfluxDB's, and the store in force is {settings.store_in_force}: set OHLCV_STORE=influxdb; "
-            "`ohlcv influx setup` makes a server ready."
-        )
-    if settings.influx_tasks_token is None:
-        raise SettingsError(
-            "OHLCV_INFLUX_TASKS_TOKEN, the token that may make tasks, is not set: `ohlcv influx setup` makes it."
-        )
-    address = replace(influx_address(settings), token=settings.influx_tasks_token, timeout=_BRISK)
-    connection = Connection(address, size=1)
-    try:
-        yield TaskManager(connection, influx_layout(settings), chosen)
-    finally:
-        connection.close()
-
-
-def _heading(settings: Settings) -> dict[str, object]:
-    from ohlcv_assets.influx_parts import influx_address
-
-    return {"url": influx_address(settings).url, "org": settings.influx_org, "dataset": settings.dataset}
+    with tasks_connection(settings) as connection:
+        yield TaskManager(connection, influx_layout(settings), chosen, Terms(patience=settings.store_patience))
 
 
 def _document(standing: Standing) -> dict[str, object]:
-    task, kept = standing.task, standing.wanted.resolution.kept
+    from ohlcv_assets.instants import format_instant
+
+    task, kept, last = standing.task, standing.wanted.resolution.kept, standing.last
     return {
         "name": standing.wanted.name,
         "resolution": standing.wanted.resolution.name,
@@ -148,20 +130,29 @@ def _document(standing: Standing) -> dict[str, object]:
         "offset_seconds": kept.offset // 1_000_000_000,
         "completed": task.completed or None if task is not None else None,
         "last_run": task.last_run or None if task is not None else None,
+        "made_until": None if last is None or last.watermark == 0 else format_instant(last.watermark),
+        "running_seconds": None if standing.running is None else standing.running_for // 1_000_000_000,
+        "paused_by": standing.paused_by,
+        "left_paused_by": standing.left_by,
         "faults": list(standing.faults),
     }
 
 
 def _show_standings(found: Sequence[Standing]) -> None:
+    from ohlcv_assets.instants import format_instant
     from ohlcv_assets.stores.influxdb.downsampling.scripts import span
 
-    made = table(None, ("task", "state", "every", "offset", "done up to", "last run", "faults"), sentences=("faults",))
+    made = table(None, ("task", "state", "every", "offset", "made until", "last run", "faults"), sentences=("faults",))
     for standing in found:
-        kept, task = standing.wanted.resolution.kept, standing.task
-        last = ("", "") if task is None else (task.completed, task.last_run or "none yet")
+        kept, task, last = standing.wanted.resolution.kept, standing.task, standing.last
+        until = "" if last is None or last.watermark == 0 else format_instant(last.watermark)
+        ended = "" if task is None else task.last_run or "none yet"
         faults = "; ".join(standing.faults)
-        made.add_row(standing.wanted.name, standing.state, span(kept.every), span(kept.offset), *last, faults)
+        made.add_row(standing.wanted.name, standing.state, span(kept.every), span(kept.offset), until, ended, faults)
     show(made)
+    for standing in found:
+        for note in standing.notes:
+            remark(f"{standing.wanted.name}: {note}.")
     if any(standing.task is None or standing.drift for standing in found):
         remark("`ohlcv tasks install` makes what is missing and updates scripts.")
 
@@ -170,7 +161,7 @@ def _tell(settings: Settings, done: Sequence[Done], *, as_json: bool) -> None:
     from dataclasses import asdict
 
     if as_json:
-        show_json(_heading(settings) | {"tasks": [asdict(one) for one in done]})
+        show_json(heading(settings) | {"tasks": [asdict(one) for one in done]})
         return
     for one in done:
         show(f"{one.deed}: {one.name}" + (f" ({'; '.join(one.faults)})" if one.faults else ""))

@@ -1,6 +1,6 @@
 """Watching work that takes long: live bars on a terminal, now and then a log line elsewhere; always standard error.
 
-What belongs here: one observer for every command. What does not: the summary afterwards.
+What belongs here: observers for every command, and showing metrics meanwhile. What does not: the summary afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from ohlcv_assets.cli.output import compact, console, size
+from ohlcv_assets.cli.output import compact, console, remark, size
 from ohlcv_assets.logs import get_logger, is_terminal
 
 if TYPE_CHECKING:
@@ -78,6 +78,30 @@ class Lines:
             self._said[event.stage] = now
         figures = {"subject": event.subject, "done": event.done, "total": event.total, "unit": event.unit}
         get_logger("cli").info(event.stage, **figures | dict(event.detail))
+
+
+def log_chunk(event: Progress, /) -> None:
+    """Write a log line for each day of bars that ended or became stale: a warning where it failed."""
+    if event.stage != "chunk":
+        return
+    log = get_logger("pipeline")
+    say = log.warning if event.detail["state"] == "failed" else log.debug
+    say("chunk", subject=event.subject, bars=event.done, **event.detail)
+
+
+@contextmanager
+def shown_metrics(port: int | None) -> Iterator[Observer]:
+    """Give an observer whose metrics are shown on a port; nobody where there is none."""
+    from ohlcv_assets.progress import nobody
+
+    if port is None:
+        yield nobody
+        return
+    from ohlcv_assets.exporter import exporting
+
+    with exporting(port) as (exporter, address):
+        remark(f"Metrics are shown at {address}.")
+        yield exporter
 
 
 def amount_of(event: Progress) -> str:

@@ -44,3 +44,11 @@ _CONTENT_FIELDS: Final[list[pa.Field[Any]]] = [
 
 CONTENT: Final = pa.schema(_CONTENT_FIELDS)
 """Content of a day by symbol and hour, sorted so; hours without trades have no row."""
+
+_TURNOVER_FIELDS: Final[list[pa.Field[Any]]] = [
+    pa.field("symbol", pa.string(), nullable=False),
+    pa.field("turnover", pa.float64(), nullable=False),
+]  # Any: as above
+
+TURNOVER: Final = pa.schema(_TURNOVER_FIELDS)
+"""What was traded on a day by symbol, sorted so: the sum of price times amount; symbols without trades have no row."""

@@ -14,6 +14,7 @@ import dagster as dg
 
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.orchestration import metadata as md
+from ohlcv_assets.orchestration.automation import trades_changed
 from ohlcv_assets.orchestration.identity import identity
 from ohlcv_assets.orchestration.names import (
     BARS,
@@ -108,6 +109,7 @@ def _bars(project: Project) -> dg.AssetsDefinition:
             code_version=CODE_VERSIONS[name],
             skippable=True,
             metadata=md.BARS_SCHEMA | {"dagster/table_name": resolution.kept.bucket},
+            automation_condition=trades_changed(),
         )
         for name, resolution in BARS.items()
     ]
@@ -118,7 +120,7 @@ def _bars(project: Project) -> dg.AssetsDefinition:
         with step(context) as day:
             rolled = roll_up_day(project, day, [BARS[name] for name in chosen], observer=project.observer)
         for name in chosen:
-            recorded = md.of_bars(rolled, BARS[name].name, project.trade_store.name)
+            recorded = md.of_bars(rolled, BARS[name].name, project)
             yield _result(project, name, rolled.file, recorded)
 
     return bars
@@ -185,7 +187,7 @@ _BARS: Final = """\
 {source}.
 
 Bars are labelled by their open time in UTC; an interval without a trade has no bar. A day whose trades are not proved
-to be in the store is refused.
+to be in the store is refused. Bars that are right already are left alone.
 """
 _REPORT: Final = """\
 What the dataset holds at this moment: days present and missing, trades, bars, sizes; a Markdown file and an HTML page

@@ -16,6 +16,7 @@ from ohlcv_assets.bars.resolutions import BARS
 from ohlcv_assets.market.schema import STORED, TRADES
 from ohlcv_assets.pipeline.steps import FiledDay, LoadedDay, RolledUpDay
 from ohlcv_assets.pipeline.usage import Usage
+from ohlcv_assets.project import Project
 from ohlcv_assets.verify.verdict import Scalar, Verdict
 
 Metadata = dict[str, Any]  # Any: whatever Dagster accepts as a metadata value; it publishes no name for that
@@ -62,6 +63,7 @@ def of_load(loaded: LoadedDay, store: str) -> Metadata:
         "written": report.written,
         "deleted": report.deleted,
         "waited_seconds": round(report.waited, 4),
+        "bars_outdated": loaded.outdated,
         "store": store,
         "file": dg.MetadataValue.path(str(loaded.file.path.absolute())),
         "content_hash": loaded.file.content_hash,
@@ -77,13 +79,18 @@ def of_story(detail: Mapping[str, float | int | str]) -> Metadata:
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in kept.items()}
 
 
-def of_bars(rolled: RolledUpDay, resolution: str, store: str) -> Metadata:
+def of_bars(rolled: RolledUpDay, resolution: str, project: Project) -> Metadata:
     """Return what is recorded of a day's bars of one resolution."""
+    chunk = rolled.chunks[resolution]
     return {
         ROWS: rolled.bars[resolution],
         "trades": rolled.trades[resolution],
-        "store": store,
-        "content_hash": rolled.file.content_hash,
+        "made": resolution not in rolled.left_alone,
+        "engine": project.settings.bar_engine,
+        "store": project.trade_store.name,
+        "content_hash": chunk.source_hash,
+        "chunk_state": chunk.state,
+        "chunk_attempts": chunk.attempts,
         **of_usage(rolled.usage, rolled.file.rows, "trades"),
     }
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ohlcv_assets.bars.chunks import Span
-from ohlcv_assets.bars.gaps import Known, Standing, joined, judged, within
+from ohlcv_assets.bars.gaps import Known, Standing, joined, judged, watermark, within, without
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import DayRecord
 from ohlcv_assets.stores.chunks import ChunkRecord
-from ohlcv_assets.units import day_bounds, day_of
+from ohlcv_assets.units import Nanos, day_bounds, day_of
 
 _ABREAST: Final = 2
 """Resolutions looked at side by side: a server works on one question while the answer to another is read."""
@@ -96,6 +96,26 @@ def bar_days(project: Project, days: Sequence[dt.date], resolutions: Sequence[Re
         name: [_bar_day(day, proved.get(day), by_day.get((name, day), ()), there.get(day, NOTHING)) for day in days]
         for name, there in held.items()
     }
+
+
+def with_trades(days: Sequence[BarDay]) -> tuple[Span, ...]:
+    """Return the time that bars should cover: days with proved trades or stored bars, and what was made live."""
+    return joined(span for day in days if day.standing != "waiting" or day.live for span in day.live or (day.span,))
+
+
+def lag_of(days: Sequence[BarDay]) -> Nanos:
+    """Return the nanoseconds from the end of what is complete without a gap to the end of the trades.
+
+    Parameters
+    ----------
+    days
+        Of one resolution, in order.
+    """
+    spans = with_trades(days)
+    if not spans:
+        return Nanos(0)
+    holes = [day.span for day in days if day.standing in {"missing", "stale"}]
+    return Nanos(spans[-1].stop - watermark(spans[0].start, without(spans, holes)))
 
 
 def _held(project: Project, resolution: Resolution) -> Mapping[dt.date, Mapping[str, tuple[int, int]]]:

@@ -15,10 +15,10 @@ from typing import Final, cast
 import pyarrow as pa
 
 from ohlcv_assets.bars.chunks import Span
-from ohlcv_assets.bars.gaps import Standing, joined, watermark, without
+from ohlcv_assets.bars.gaps import Standing, watermark, without
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import LakeError, MachineError
-from ohlcv_assets.pipeline.bar_days import BarDay, Facts, bar_days
+from ohlcv_assets.pipeline.bar_days import BarDay, Facts, bar_days, with_trades
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.chunks import ChunkRecord
 from ohlcv_assets.units import HOUR, Nanos, day_bounds
@@ -152,8 +152,7 @@ def _status(
     opens: _Opens, resolution: Resolution, days: Sequence[BarDay], names: Sequence[str], expected: Expected
 ) -> ResolutionStatus:
     wrong = [day for day in days if day.standing in {"missing", "stale"}]
-    spans = [span for day in days if day.standing != "waiting" or day.live for span in day.live or (day.span,)]
-    look = _Look(opens, resolution, days, joined(spans))
+    look = _Look(opens, resolution, days, with_trades(days))
     runs = [day.record for day in days if day.record is not None]
     ended = [run.seconds for run in runs if run.state == "done"]
     return ResolutionStatus(

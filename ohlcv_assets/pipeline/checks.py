@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
-from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.lake.hashing import ContentHash
 from ohlcv_assets.lake.writer import runs
-from ohlcv_assets.market.schema import CONTENT, STORED
+from ohlcv_assets.market.schema import CONTENT, STORED, TURNOVER
 from ohlcv_assets.pipeline.engines.tables import SqlEngine, bars_by_roll_up, bars_by_sql
 from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS, CheckKind
 from ohlcv_assets.pipeline.merging import merged
 from ohlcv_assets.pipeline.parts import batches, fits, parts
 from ohlcv_assets.project import Project
+from ohlcv_assets.stores.base import SumsTurnover
 from ohlcv_assets.units import day_bounds
-from ohlcv_assets.verify.bars import bar_totals, bars_equal, bars_invariants
-from ohlcv_assets.verify.content import content
+from ohlcv_assets.verify.bars import Turnover, bar_totals, bars_equal, bars_invariants
+from ohlcv_assets.verify.chain import chain_of_bars, chain_of_trades
+from ohlcv_assets.verify.content import content, turnover_of
 from ohlcv_assets.verify.counts import content_hash, count_matches_plan, counts_per_symbol
 from ohlcv_assets.verify.sample import sample, sample_keys
 from ohlcv_assets.verify.trades import schema_and_invariants
@@ -93,7 +96,7 @@ def bar_checks(
 ) -> Iterator[tuple[Resolution, Verdict]]:
     """Prove a day's bars of some resolutions: yield each resolution with its verdicts, in the order of ``BAR_CHECKS``.
 
-    The stored trades' content and the bars by other code are computed once for all resolutions.
+    What the store holds is fetched and the bars by other code are computed once for all resolutions.
 
     Parameters
     ----------
@@ -112,31 +115,82 @@ def bar_checks(
         The store cannot be used.
     """
     equal = [resolution for resolution in resolutions if wanted(resolution, "equality")]
-    by, expected = _independent(project, day, equal) if equal else ("", {})
-    with project.store_session():
-        bars = {resolution.name: project.bar_store.read(resolution, *day_bounds(day)) for resolution in resolutions}
-        # Asked again, not kept from the checks of stored trades: it shows that writing bars left the trades alone.
-        totals = any(wanted(resolution, "totals") for resolution in resolutions)
-        stored_content = project.trade_store.content(day) if totals else CONTENT.empty_table()
+    by, expected = independent(project, day, equal) if equal else ("", {})
+    held = _held(project, day, resolutions, wanted)
     for resolution in resolutions:
         chosen = [name for name in names(BAR_CHECKS) if wanted(resolution, name)]
-        found = bars[resolution.name]
+        found = held.bars[resolution.name]
         if "totals" in chosen:
-            yield resolution, bar_totals(found, resolution, stored_content)
+            yield resolution, bar_totals(found, resolution, held.content, held.turnover)
         if "invariants" in chosen:
             yield resolution, bars_invariants(found, resolution)
         if "equality" in chosen:
             yield resolution, bars_equal(expected[resolution.name], found, resolution, by)
+        if "chain" in chosen:
+            yield (
+                resolution,
+                chain_of_trades(found, held.content, resolution)
+                if resolution.source is None
+                else chain_of_bars(found, held.bars[resolution.source], resolution),
+            )
 
 
-def _independent(
-    project: Project, day: dt.date, resolutions: Sequence[Resolution]
+def independent(
+    project: Project, day: dt.date, resolutions: Sequence[Resolution], *, direct: bool = False
 ) -> tuple[str, Mapping[str, pa.Table]]:
-    """Return bars from the file itself by other code than that of the engine in force, and what that code is called."""
+    """Return bars from the file itself by other code than that of the engine in force, and what that code is called.
+
+    Parameters
+    ----------
+    project, day, resolutions
+        Which bars.
+    direct
+        Make every resolution of the trades themselves, whatever that costs.
+
+    Raises
+    ------
+    LakeError
+        There is no file that can be read.
+    """
     file = project.lake.inspect(day)
     if project.settings.bar_engine == SqlEngine.name:
         return "the roll-up", bars_by_roll_up(project, file, resolutions)
-    return "SQL", bars_by_sql(project, file, resolutions, threads=1, memory=BAR_CHECK_MEMORY)
+    return "SQL", bars_by_sql(project, file, resolutions, threads=1, memory=BAR_CHECK_MEMORY, direct=direct)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the store holds of a day: bars by resolution, content and turnover of its trades where they are needed."""
+
+    bars: Mapping[str, pa.Table]
+    content: pa.Table
+    turnover: Turnover
+
+
+def _held(
+    project: Project, day: dt.date, resolutions: Sequence[Resolution], wanted: Callable[[Resolution, str], bool]
+) -> _Held:
+    """Fetch what checks of bars compare, all in one session."""
+    chained = [resolution for resolution in resolutions if wanted(resolution, "chain")]
+    totals = any(wanted(resolution, "totals") for resolution in resolutions)
+    read = {resolution.name: resolution for resolution in resolutions}
+    read |= {one.source: RESOLUTIONS[one.source] for one in chained if one.source is not None}
+    with project.store_session():
+        bars = {name: project.bar_store.read(resolution, *day_bounds(day)) for name, resolution in read.items()}
+        # Asked again, not kept from the checks of stored trades: it shows that writing bars left the trades alone.
+        needed = totals or any(resolution.source is None for resolution in chained)
+        content = project.trade_store.content(day) if needed else CONTENT.empty_table()
+        turnover = _turnover(project, day) if totals else Turnover(TURNOVER.empty_table(), "")
+    return _Held(bars, content, turnover)
+
+
+def _turnover(project: Project, day: dt.date) -> Turnover:
+    """Return what was traded on a day, by the store where it can add that up."""
+    if isinstance(project.trade_store, SumsTurnover):
+        return Turnover(project.trade_store.turnover(day), "stored trades")
+    tables = [turnover_of(part) for part in parts(project, day)]
+    # That the stored trades are those of the file is what other checks prove.
+    return Turnover(pa.concat_tables(tables), "day file's trades")
 
 
 def _recomputed(project: Project, day: dt.date) -> ContentHash:

@@ -1,7 +1,8 @@
 """Making exactly those bars that are missing or stale.
 
-What belongs here: which days, in which chunks, what is tried again, what is given up. What does not: finding out how
-bars stand (``bar_days``), making a day's bars (``steps``), tasks of a server (``Project.pausing`` keeps them still).
+What belongs here: carrying out a plan, what is tried again, what is given up. What does not: finding out how bars stand
+(``bar_days``), planning (``heal_plan``), making a day's bars (``steps``), tasks of a server (``Project.pausing`` keeps
+them still).
 
 Several may heal at once: the records of a day are looked at again once its lease is held, so that what somebody else
 has made meanwhile is not made again.
@@ -14,13 +15,13 @@ import datetime as dt
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import takewhile
 from typing import Final
 
-from ohlcv_assets.bars.chunks import Span, moved, plan, split
+from ohlcv_assets.bars.chunks import Span, moved
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import (
     MachineError,
@@ -32,12 +33,16 @@ from ohlcv_assets.errors import (
     StoreUnavailableError,
 )
 from ohlcv_assets.pipeline.bar_days import bar_days
-from ohlcv_assets.pipeline.recording import day_records
+from ohlcv_assets.pipeline.engines.choice import engine_of
+from ohlcv_assets.pipeline.heal_plan import Job, Need, Needs, frame_of, jobs_of, needs_of, parts_of
+from ohlcv_assets.pipeline.recording import day_records, tell
+from ohlcv_assets.pipeline.settled import is_done
+from ohlcv_assets.pipeline.standing import tell_standing
 from ohlcv_assets.pipeline.steps import require_day, roll_up_held
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.chunks import ChunkRecord
-from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start, days_between
+from ohlcv_assets.units import day_bounds, day_start
 
 ATTEMPTS: Final = 3
 """How often a single day is tried."""
@@ -53,24 +58,6 @@ _SLOW: Final = (StoreUnavailableError, StoreQueryError)
 
 _FOR_ALL: Final = (StoreAccessError, MachineError)
 """What another chunk would end in as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Some days at some resolutions, of the chain from below."""
-
-    span: Span
-    resolutions: tuple[Resolution, ...]
-
-    @property
-    def days(self) -> tuple[dt.date, ...]:
-        """The days."""
-        return days_between(day_of(self.span.start), day_of(Nanos(self.span.stop - 1)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the resolutions."""
-        return tuple(resolution.name for resolution in self.resolutions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +126,8 @@ def heal(
     days
         In order; all of the dataset's where None.
     observer
-        Told how many chunks are done, stage ``"heal"``.
+        Told how many chunks are done (stage ``"heal"``), what became of each day and resolution (``"chunk"``), and how
+        the days of each resolution stand, before and after (``"standing"``).
     sleep
         How to wait between attempts.
 
@@ -147,68 +135,89 @@ def heal(
     ------
     OutsideDatasetError
         The dataset does not have one of the days.
+    SettingsError
+        The store in force does not have the engine in force.
     StoreError, MachineError
         The store or the machine does not let us at all: nothing of what is left could be done.
     """
     chosen = project.dataset.days if days is None else tuple(days)
     for day in chosen:
         require_day(project, day)
+    engine_of(project)
     began = time.perf_counter()
-    needs, orphans = _needs(project, chosen)
-    jobs = tuple(_jobs(needs))
+    facts = bar_days(project, chosen, STORED_RESOLUTIONS)
+    tell_standing(observer, facts)
+    needs, orphans = needs_of(facts)
+    jobs = tuple(jobs_of(needs))
     healed = Healed(chunks=len(jobs))
     if jobs or orphans:
         with project.pausing(STORED_RESOLUTIONS):
             _Healing(project, needs, healed, observer, sleep).run(jobs, orphans)
+        if not healed.stopped:
+            with suppress(StoreError):  # what was done is done, whatever the store says now
+                tell_standing(observer, bar_days(project, chosen, STORED_RESOLUTIONS))
     healed.seconds = time.perf_counter() - began
     return healed
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a day needs: these resolutions, made of trades of that hash."""
+def remake(
+    project: Project,
+    days: Sequence[dt.date],
+    resolutions: Sequence[Resolution],
+    *,
+    observer: Observer = nobody,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Healed:
+    """Make bars of proved days by the engine in force, whatever is recorded of them: one resolution after the other.
 
-    resolutions: tuple[Resolution, ...]
-    content: str
+    Parameters
+    ----------
+    project
+        Whose.
+    days
+        In order; those without proved trades are left, and told as waiting.
+    resolutions
+        Stored ones; each is made in chunks of its own size.
+    observer, sleep
+        As for ``heal``.
 
-
-Needs = Mapping[dt.date, Need]
-
-
-def _needs(project: Project, days: Sequence[dt.date]) -> tuple[Needs, list[dt.date]]:
-    """Return which resolutions each day needs, and days with bars but without proved trades."""
-    facts = bar_days(project, days, STORED_RESOLUTIONS)
-    needs: dict[dt.date, Need] = {}
-    orphans: set[dt.date] = set()
-    for resolution in STORED_RESOLUTIONS:
-        for found in facts[resolution.name]:
-            if found.standing not in {"missing", "stale"}:
-                continue
-            if found.content is None:
-                orphans.add(found.day)
-            else:
-                before = needs[found.day].resolutions if found.day in needs else ()
-                needs[found.day] = Need((*before, resolution), found.content)
-    return dict(sorted(needs.items())), sorted(orphans)
-
-
-def _jobs(needs: Needs) -> Iterator[Job]:
-    """Plan chunks of consecutive days that need the same; the finest resolution says how large they may be."""
-    ordinal = {day: (day.toordinal() - at, needs[day].resolutions) for at, day in enumerate(needs)}
-    for (_, resolutions), group in groupby(needs, key=lambda day: ordinal[day]):
-        days = list(group)
-        kept = resolutions[0].kept
-        whole = Span(day_start(days[0]), day_bounds(days[-1])[1])
-        for span in plan(whole, Nanos(kept.first_chunk * DAY), Nanos(kept.largest_chunk * DAY)):
-            yield Job(span, resolutions)
+    Raises
+    ------
+    OutsideDatasetError, SettingsError, StoreError, MachineError
+        As for ``heal``.
+    """
+    for day in days:
+        require_day(project, day)
+    engine_of(project)
+    began = time.perf_counter()
+    with project.store_session():
+        proved = {day: found for day, found in project.trade_store.day_records().items() if found.state == "clean"}
+    chain = tuple(one for one in STORED_RESOLUTIONS if one in resolutions)
+    needs = {day: Need(chain, proved[day].content_hash) for day in days if day in proved}
+    jobs = tuple(job for one in chain for job in jobs_of({day: Need((one,), "") for day in needs}))
+    healed = Healed(chunks=len(jobs), waiting=[day for day in days if day not in proved])
+    if jobs:
+        with project.pausing(resolutions):
+            _Healing(project, needs, healed, observer, sleep, again=True).run(jobs, ())
+    healed.seconds = time.perf_counter() - began
+    return healed
 
 
 class _Healing:
-    """One healing under way."""
+    """One healing under way; where it is to be done again, what is recorded as done does not matter."""
 
     def __init__(
-        self, project: Project, needs: Needs, healed: Healed, observer: Observer, sleep: Callable[[float], None]
+        self,
+        project: Project,
+        needs: Needs,
+        healed: Healed,
+        observer: Observer,
+        sleep: Callable[[float], None],
+        *,
+        again: bool = False,
     ) -> None:
+        self._again = again
+        self._planned = 0
         self._project = project
         self._needs = needs
         self._healed = healed
@@ -221,18 +230,20 @@ class _Healing:
     def run(self, jobs: Sequence[Job], orphans: Sequence[dt.date]) -> None:
         """Do everything."""
         self._announce()
-        self._tell(0, len(jobs), "")
-        for done, job in enumerate(jobs, 1):
+        done, self._planned = 0, sum(len(job.days) for job in jobs)
+        self._tell(0, len(jobs), done, "")
+        for number, job in enumerate(jobs, 1):
             self._chunk(job)
             if self._healed.stopped:
                 return
-            self._tell(done, len(jobs), f"{job.days[0]} {'+'.join(job.names)}")
-        for day in orphans:
-            self._orphan(day)
+            done += len(job.days)
+            self._tell(number, len(jobs), done, f"{job.days[0]} {'+'.join(job.names)}")
+        for day in takewhile(lambda _: not self._healed.stopped, orphans):
+            self._insist(Job(Span(*day_bounds(day)), STORED_RESOLUTIONS), self._orphan)
 
     def _announce(self) -> None:
         """Record what is going to be made, unless somebody makes it just now."""
-        known = {(found.resolution, found.start): found for found in self._project.chunks.records(_frame(self._needs))}
+        known = {(one.resolution, one.start): one for one in self._project.chunks.records(frame_of(self._needs))}
         planned = []
         for day, need in self._needs.items():
             for resolution in need.resolutions:
@@ -250,10 +261,10 @@ class _Healing:
         left = deque([job])
         while left and not self._healed.stopped:
             part = left.popleft()
-            if _parts(part) is None:
-                self._insist(part)
+            if parts_of(part) is None:
+                self._insist(part, self._make)
             elif (slow := self._try_all(part)) is not None:
-                left.extendleft(reversed(_parts(slow) or (slow,)))
+                left.extendleft(reversed(parts_of(slow) or (slow,)))
 
     def _try_all(self, job: Job) -> Job | None:
         """Make some days; return what is left from the first one on that took the store too long."""
@@ -261,7 +272,8 @@ class _Healing:
             one = Job(Span(*day_bounds(day)), job.resolutions)
             try:
                 self._make(one)
-            except _SLOW:
+            except _SLOW as error:
+                self._require_answer(error)
                 return Job(Span(one.span.start, job.span.stop), job.resolutions)
             except _FOR_ALL:
                 raise
@@ -269,38 +281,50 @@ class _Healing:
                 self._give_up(one, error)
         return None
 
-    def _insist(self, job: Job) -> None:
-        """Make one day at one resolution, with several attempts, or give it up."""
-        for attempt in range(1, ATTEMPTS + 1):
+    def _insist(self, job: Job, work: Callable[[Job], None]) -> None:
+        """Do one day, of one resolution or to be deleted, with several attempts, or give it up."""
+        attempt = 0
+        while True:
+            attempt += 1
             try:
-                self._make(job)
+                work(job)
             except _FOR_ALL:
                 raise
             except _SLOW as error:
-                if attempt == ATTEMPTS:
+                self._require_answer(error)
+                if attempt == ATTEMPTS or self._healed.stopped:
                     self._silent += 1
                     self._give_up(job, error)
-                else:
-                    self._sleep(self._random.uniform(0, FIRST_PAUSE * 2 ** (attempt - 1)))
+                    break
+                self._sleep(self._random.uniform(0, FIRST_PAUSE * 2 ** (attempt - 1)))
             except OhlcvError as error:
                 self._give_up(job, error)
                 return
             else:
                 return
-        if self._silent >= HOPELESS:
+        if self._silent >= HOPELESS and not self._healed.stopped:
             self._healed.stopped = f"The store did not answer for {self._silent} chunks in a row."
+
+    def _require_answer(self, error: OhlcvError) -> None:
+        """Go no further where the store does not answer even a small question: no part of a chunk would pass."""
+        if isinstance(error, StoreUnavailableError):
+            try:
+                self._project.chunks.records(frame_of(self._needs))
+            except StoreUnavailableError as silent:
+                self._healed.stopped = str(silent)
 
     def _make(self, job: Job) -> None:
         """Make one day, unless somebody else has by now."""
         day = job.days[0]
-        with self._project.chunks.lease(job.names, job.span):
+        with self._project.chunks.lease(job.names, job.span) as ours:
             known, content = day_records(self._project, day), self._needs[day].content
             # What we found to be done and wrong is recorded otherwise by now.
-            wanted = [found for found in job.resolutions if not _is_done(known.get(found.name), content)]
+            done = {} if self._again else known
+            wanted = [found for found in job.resolutions if not is_done(done.get(found.name), content)]
             if not wanted:
                 self._healed.made_by_others += 1
                 return
-            made = roll_up_held(self._project, day, wanted, observer=self._observer)
+            made = roll_up_held(self._project, day, wanted, ours, again=self._again, observer=self._observer)
         self._silent = 0
         self._healed.days += 1
         self._healed.bars += sum(made.bars.values())
@@ -316,53 +340,35 @@ class _Healing:
             known = day_records(self._project, job.days[0])
             # What failed before it was begun has no record of that yet.
             begun = [found for name in job.names if (found := known.get(name)) is not None and found.state != "failed"]
-            self._project.chunks.mark(
+            ended = [
                 dataclasses.replace(found, state=moved(moved(found.state, "running"), "failed"), error=str(error))
                 for found in begun
-            )
+            ]
+            self._project.chunks.mark(ended)
+            tell(self._observer, ended)
 
-    def _orphan(self, day: dt.date) -> None:
+    def _orphan(self, job: Job) -> None:
         """Delete a day's bars where its trades are gone; where they are only not proved, somebody must load them."""
-        span = Span(*day_bounds(day))
-        with self._project.chunks.lease([resolution.name for resolution in STORED_RESOLUTIONS], span):
+        (day,) = job.days
+        with self._project.chunks.lease(job.names, job.span):
             store = self._project.trade_store
             if day in store.day_records() or store.counts(day):
                 self._healed.waiting.append(day)
                 return
-            for resolution in STORED_RESOLUTIONS:
+            for resolution in job.resolutions:
                 self._healed.removed += self._project.bar_store.delete_day(resolution, day)
-            self._project.chunks.forget(span)
+            self._project.chunks.forget(job.span)
 
-    def _tell(self, done: int, total: int, last: str) -> None:
-        seconds = time.perf_counter() - self._began
+    def _tell(self, done: int, total: int, days: int, last: str) -> None:
+        seconds, healed = time.perf_counter() - self._began, self._healed
         detail: dict[str, float | int | str] = {
             "last": last,
-            "days": self._healed.days,
-            "bars": self._healed.bars,
-            "failed": len(self._healed.failed),
-            "bars_per_second": self._healed.bars / seconds if seconds > 0 else 0.0,
-            "seconds_left": seconds / done * (total - done) if done > 0 else 0.0,
+            "days": healed.days,
+            "bars": healed.bars,
+            "failed": len(healed.failed),
+            "busy": len(healed.busy),
+            "bars_per_second": healed.bars / seconds if seconds > 0 else 0.0,
+            # Chunks grow, days do not.
+            "seconds_left": seconds / days * (self._planned - days) if days > 0 else 0.0,
         }
         self._observer(Progress("heal", "bars", done, total, "chunks", detail))
-
-
-def _parts(job: Job) -> tuple[Job, Job] | None:
-    """Cut a job in two: its days, or of a single day its resolutions; None where it cannot be smaller."""
-    spans = split(job.span, DAY)
-    if spans is not None:
-        return Job(spans[0], job.resolutions), Job(spans[1], job.resolutions)
-    if len(job.resolutions) > 1:
-        # The finest first: it takes longest, and the others are made of it.
-        return Job(job.span, job.resolutions[:1]), Job(job.span, job.resolutions[1:])
-    return None
-
-
-def _is_done(record: ChunkRecord | None, content: str) -> bool:
-    """Return whether somebody has made a chunk of these trades."""
-    return record is not None and record.state == "done" and record.source_hash == content
-
-
-def _frame(needs: Needs) -> Span:
-    """Return the range that all days lie in."""
-    days = list(needs)
-    return Span(day_start(days[0]), day_bounds(days[-1])[1]) if days else Span(Nanos(0), DAY)

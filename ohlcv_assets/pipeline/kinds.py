@@ -61,12 +61,21 @@ STORED_CHECKS: Final = (
 """Checks of the stored trades."""
 
 BAR_CHECKS: Final = (
-    CheckKind("totals", "Trades, volume and extremes of the stored bars add up to those of the stored trades."),
+    CheckKind(
+        "totals",
+        "Trades, volume, turnover, imbalance and extremes of the stored bars of each symbol add up to those of the "
+        "stored trades (turnover: to that of the day file, where the store cannot add it up).",
+    ),
     CheckKind("invariants", "Every stored bar is one that some trades could have made."),
     CheckKind(
         "equality",
         "The bars read back from the store equal bars that DuckDB SQL makes of the day file (where SQL made the stored "
         "ones, that the roll-up makes): prices exactly, sums within n x 2^-53 x sum|x|.",
+    ),
+    CheckKind(
+        "chain",
+        "The stored bars are those that the stored bars of the resolution below compose to; 1m bars, hour by hour, are "
+        "what the store computes of its trades.",
     ),
 )
 """Checks of the bars of each stored resolution."""

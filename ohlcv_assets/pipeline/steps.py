@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ohlcv_assets.bars.chunks import Span
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
@@ -16,11 +16,13 @@ from ohlcv_assets.errors import OutsideDatasetError, UnprovedDayError
 from ohlcv_assets.lake.dayfile import DayFile
 from ohlcv_assets.pipeline.engines.choice import engine_of
 from ohlcv_assets.pipeline.parts import batches
-from ohlcv_assets.pipeline.recording import outdate, recording
+from ohlcv_assets.pipeline.recording import day_records, outdate, recording
+from ohlcv_assets.pipeline.settled import settled
 from ohlcv_assets.pipeline.usage import Usage, measured
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import DayContent, LoadReport
+from ohlcv_assets.stores.chunks import Check, ChunkRecord
 from ohlcv_assets.units import day_bounds
 
 
@@ -35,21 +37,50 @@ class FiledDay:
 
 @dataclass(frozen=True, slots=True)
 class LoadedDay:
-    """A day in the store as it is after ``load_day``: the file's promise, the store's report, what it cost."""
+    """A day in the store as it is after ``load_day``.
+
+    Attributes
+    ----------
+    file
+        What the file promises.
+    report
+        What the store did.
+    usage
+        What it cost.
+    outdated
+        Chunks of bars that were made of other trades and are stale by that.
+    """
 
     file: DayFile
     report: LoadReport
     usage: Usage
+    outdated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RolledUpDay:
-    """A day's bars as they are after ``roll_up_day``: the file they come from, bars by resolution, what it cost."""
+    """A day's bars as they are after ``roll_up_day``.
+
+    Attributes
+    ----------
+    file
+        The file they come from.
+    bars, trades
+        Bars and the trades they hold, by resolution name.
+    usage
+        What it cost.
+    chunks
+        What is recorded of them, by resolution name.
+    left_alone
+        Names of the resolutions whose bars were right already.
+    """
 
     file: DayFile
     bars: Mapping[str, int]
     trades: Mapping[str, int]
     usage: Usage
+    chunks: Mapping[str, ChunkRecord]
+    left_alone: tuple[str, ...] = ()
 
 
 def require_day(project: Project, day: dt.date) -> None:
@@ -111,9 +142,9 @@ def load_day(project: Project, day: dt.date, *, observer: Observer = nobody) -> 
         file = project.lake.inspect(day)
         content = DayContent(day, file.content_hash, file.counts)
         report = project.trade_store.replace_day(content, batches(project, day), observer)
-        if report.written > 0 or report.deleted > 0:
-            outdate(project, day, file.content_hash)
-    return LoadedDay(file, report, usage)
+        changed = report.written > 0 or report.deleted > 0
+        outdated = outdate(project, day, file.content_hash, observer) if changed else 0
+    return LoadedDay(file, report, usage, outdated)
 
 
 def require_proved(project: Project, day: dt.date) -> DayFile:
@@ -155,7 +186,8 @@ def roll_up_day(
 ) -> RolledUpDay:
     """Make the bar store hold the day's bars, by the engine in force, and record it.
 
-    A resolution whose source is not among those asked for is composed from the source's stored bars.
+    A resolution whose source is not among those asked for is composed from the source's stored bars. Bars that are
+    recorded as made of these trades and are right are left alone, they and their records.
 
     Raises
     ------
@@ -170,18 +202,35 @@ def roll_up_day(
     """
     require_day(project, day)
     names = [resolution.name for resolution in resolutions]
-    with project.chunks.lease(names, Span(*day_bounds(day))):
-        return roll_up_held(project, day, resolutions, observer=observer)
+    with project.pausing(resolutions), project.chunks.lease(names, Span(*day_bounds(day))) as ours:
+        return roll_up_held(project, day, resolutions, ours, observer=observer)
 
 
 def roll_up_held(
-    project: Project, day: dt.date, resolutions: Sequence[Resolution], *, observer: Observer = nobody
+    project: Project,
+    day: dt.date,
+    resolutions: Sequence[Resolution],
+    ours: Check,
+    *,
+    again: bool = False,
+    observer: Observer = nobody,
 ) -> RolledUpDay:
-    """Do what ``roll_up_day`` does, for one who holds the lease of these bars."""
+    """Do what ``roll_up_day`` does, for one who holds the lease of these bars; ``ours`` makes sure of that.
+
+    Where it is to be done again, bars are made that are right already.
+    """
     engine = engine_of(project)
     with measured() as usage:
         file = require_proved(project, day)
-        with recording(project, file, resolutions) as bars:
-            made = engine.make(project, file, resolutions, observer)
-            bars.update({name: one.bars for name, one in made.items()})
-    return RolledUpDay(file, bars, {name: one.trades for name, one in made.items()}, usage)
+        before = day_records(project, day)
+        right = {} if again else settled(project, file, resolutions, before)
+        left = [resolution for resolution in resolutions if resolution.name not in right]
+        made, chunks = dict(right), {name: before[name] for name in right}
+        if left:
+            with recording(project, file, left, before, ours, observer) as records:
+                fresh = engine.make(project, file, left, observer)
+                records.update({name: replace(records[name], rows_out=one.bars) for name, one in fresh.items()})
+            made.update(fresh)
+            chunks.update(records)
+    bars = {name: one.bars for name, one in made.items()}
+    return RolledUpDay(file, bars, {name: one.trades for name, one in made.items()}, usage, chunks, tuple(right))

@@ -9,9 +9,12 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
+from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.errors import LakeError, MachineError, StoreError
 from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, trades_checks
+from ohlcv_assets.pipeline.direct import direct_checks
 from ohlcv_assets.pipeline.exhaustive import exhaustive_check
 from ohlcv_assets.pipeline.parts import forget
 from ohlcv_assets.pipeline.steps import require_day
@@ -51,7 +54,7 @@ def verify_day(
     exhaustive
         Read every stored trade back and compare it.
     only_bars
-        Leave out the checks of the file and of the stored trades.
+        Leave out the checks of the file and of the stored trades, and make every bar directly as well.
     observer
         Told how far that is, stage ``"compare"``.
 
@@ -65,10 +68,10 @@ def verify_day(
     runs = [
         ("trades", partial(_plain, trades_checks(project, day))),
         ("stored_trades", partial(_plain, stored_checks(project, day))),
-        ("ohlcv", partial(_bars, project, day)),
+        ("ohlcv", partial(_named, bar_checks(project, day))),
     ]
     if only_bars:
-        del runs[:-1]
+        runs = [("ohlcv", partial(_named, chain(bar_checks(project, day), direct_checks(project, day))))]
     elif exhaustive:
         runs.insert(2, ("stored_trades", partial(_plain, exhaustive_check(project, day, observer))))
     for asset, run in runs:
@@ -110,6 +113,6 @@ def _plain(verdicts: Iterator[Verdict]) -> Iterator[tuple[str, Verdict]]:
         yield "", verdict
 
 
-def _bars(project: Project, day: dt.date) -> Iterator[tuple[str, Verdict]]:
-    for resolution, verdict in bar_checks(project, day):
+def _named(verdicts: Iterator[tuple[Resolution, Verdict]]) -> Iterator[tuple[str, Verdict]]:
+    for resolution, verdict in verdicts:
         yield resolution.kept.bucket, verdict

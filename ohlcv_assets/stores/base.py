@@ -138,6 +138,15 @@ class TradeStore(Protocol):
         ...
 
 
+@runtime_checkable
+class SumsTurnover(Protocol):
+    """A trade store that adds up price times amount itself, without handing out a trade."""
+
+    def turnover(self, day: dt.date) -> pa.Table:
+        """Return a day's ``market.schema.TURNOVER``, computed by the store from the data itself."""
+        ...
+
+
 class BarStore(Protocol):
     """Bars of the stored resolutions, at most one per (resolution, symbol, ts)."""
 

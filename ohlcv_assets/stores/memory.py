@@ -14,10 +14,11 @@ from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
-from ohlcv_assets.market.schema import CONTENT, STORED, TS_TYPE
+from ohlcv_assets.market.schema import CONTENT, STORED, TS_TYPE, TURNOVER
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.tables import (
@@ -129,6 +130,14 @@ class MemoryTradeStore:
         grouped = keyed.group_by(["symbol", "hour"]).aggregate(_SUMMARY)
         named = grouped.rename_columns({"price_count": "trades"}).select(CONTENT.names).cast(CONTENT)
         return named.sort_by([("symbol", "ascending"), ("hour", "ascending")])
+
+    def turnover(self, day: dt.date) -> pa.Table:
+        """Return a day's ``market.schema.TURNOVER``."""
+        table = self._day(day)
+        traded = pc.multiply(table.column("price"), table.column("amount"))
+        keyed = table_of(symbol=table.column("symbol").cast(pa.string()), turnover=traded)
+        grouped = keyed.group_by("symbol").aggregate([("turnover", "sum")])
+        return grouped.rename_columns(TURNOVER.names).cast(TURNOVER).sort_by("symbol")
 
     def fetch(self, keys: pa.Table) -> pa.Table:
         """Return the trades at exactly these (symbol, ts)."""

@@ -5,6 +5,7 @@ What belongs here: the three checks of a bar asset. What does not: making bars (
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, cast
 
 import polars as pl
@@ -14,16 +15,33 @@ import pyarrow.compute as pc
 from ohlcv_assets.bars.invariants import Violation, violations
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.verify.compare import differences, instant_text
-from ohlcv_assets.verify.verdict import MAX_DIFFERENCES, Verdict
+from ohlcv_assets.verify.verdict import MAX_DIFFERENCES, Scalar, Verdict
 
 _EXACT: Final = ("open", "high", "low", "close", "trades", "imbalance")
 _SUMS: Final = ("volume", "turnover")
+_TOTALS: Final = ("trades", "imbalance", "high", "low")
 
 
-def bar_totals(bars: pa.Table, resolution: Resolution, stored_content: pa.Table) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """What was traded on a day, and which trades that was added up of.
+
+    Attributes
+    ----------
+    by_symbol
+        ``market.schema.TURNOVER``.
+    of
+        Such as ``"stored trades"``.
+    """
+
+    by_symbol: pa.Table
+    of: str
+
+
+def bar_totals(bars: pa.Table, resolution: Resolution, stored_content: pa.Table, turnover: Turnover) -> Verdict:
     """Compare a day's bars of each symbol, added up, with the trades in the store.
 
-    Trades, imbalance and the day's extremes are exact, volume within rounding.
+    Trades, imbalance and the day's extremes are exact, volume and turnover within rounding.
 
     Parameters
     ----------
@@ -33,21 +51,29 @@ def bar_totals(bars: pa.Table, resolution: Resolution, stored_content: pa.Table)
         Of the bars.
     stored_content
         ``market.schema.CONTENT`` of the trades in the store.
+    turnover
+        Of the trades in the store, or of others that are proved to be the same.
     """
-    of_trades, of_bars = _totals_of_content(stored_content), _totals_of_bars(bars)
-    exact = ("trades", "imbalance", "high", "low")
-    found = differences(of_trades, of_bars, keys=("symbol",), exact=exact, sums=("volume",))
+    of_trades, of_bars = _totals_of_content(stored_content, turnover.by_symbol), _totals_of_bars(bars)
+    found = differences(of_trades, of_bars, keys=("symbol",), exact=_TOTALS, sums=_SUMS)
     passed = found.total == 0
     expected, held = (
-        {"symbols": totals.num_rows, "trades": _sum(totals, "trades"), "volume": _sum(totals, "volume")}
+        {
+            "symbols": totals.num_rows,
+            "trades": _sum(totals, "trades"),
+            "volume": _sum(totals, "volume"),
+            "turnover": _sum(totals, "turnover"),
+        }
         for totals in (of_trades, of_bars)
     )
     summary = (
-        f"{bars.num_rows:,} {resolution.name} bars add up to the {held['trades']:,} stored trades and their volume."
+        f"{bars.num_rows:,} {resolution.name} bars add up to the {held['trades']:,} stored trades, their volume, order "
+        f"flow and extremes, and to the turnover of the {turnover.of}."
         if passed
         else f"{resolution.name} bars do not add up to the stored trades: {found.sentence()}"
     )
-    return Verdict("totals", passed, summary, expected, held, found.first, found.total)
+    about: dict[str, Scalar] = {**expected, "turnover_of": turnover.of}
+    return Verdict("totals", passed, summary, about, held, found.first, found.total)
 
 
 def bars_invariants(bars: pa.Table, resolution: Resolution) -> Verdict:
@@ -112,25 +138,25 @@ def bars_equal(expected: pa.Table, found: pa.Table, resolution: Resolution, by: 
     )
 
 
-def _totals_of_content(content: pa.Table) -> pa.Table:
+def _totals_of_content(content: pa.Table, turnover: pa.Table) -> pa.Table:
     frame = cast("pl.DataFrame", pl.from_arrow(content))
-    return (
-        frame.group_by("symbol")
-        .agg(
-            pl.col("trades").sum(),
-            imbalance=pl.col("side_sum").sum(),
-            high=pl.col("price_max").max(),
-            low=pl.col("price_min").min(),
-            volume=pl.col("amount_sum").sum(),
-        )
-        .to_arrow()
+    totals = frame.group_by("symbol").agg(
+        pl.col("trades").sum(),
+        imbalance=pl.col("side_sum").sum(),
+        high=pl.col("price_max").max(),
+        low=pl.col("price_min").min(),
+        volume=pl.col("amount_sum").sum(),
     )
+    traded = cast("pl.DataFrame", pl.from_arrow(turnover))
+    # A symbol without any has the turnover that no bar has.
+    return totals.join(traded, on="symbol", how="left").with_columns(pl.col("turnover").fill_null(0.0)).to_arrow()
 
 
 def _totals_of_bars(bars: pa.Table) -> pa.Table:
     frame = cast("pl.DataFrame", pl.from_arrow(bars))
     figures = (pl.col("trades").sum(), pl.col("imbalance").sum(), pl.col("high").max(), pl.col("low").min())
-    return frame.group_by(pl.col("symbol").cast(pl.String)).agg(*figures, pl.col("volume").sum()).to_arrow()
+    sums = (pl.col(name).sum() for name in _SUMS)
+    return frame.group_by(pl.col("symbol").cast(pl.String)).agg(*figures, *sums).to_arrow()
 
 
 def _sum(totals: pa.Table, name: str) -> float:

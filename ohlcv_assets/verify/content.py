@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ohlcv_assets.bars.split import Columns, by_symbol, run_starts
-from ohlcv_assets.market.schema import CONTENT, TS_TYPE
+from ohlcv_assets.market.schema import CONTENT, TS_TYPE, TURNOVER
 from ohlcv_assets.units import HOUR
 from ohlcv_assets.verify.compare import differences
 from ohlcv_assets.verify.verdict import Verdict
@@ -43,6 +43,24 @@ def content_of(trades: pa.Table) -> pa.Table:
     names = [name for name, hours in symbols for _ in range(len(hours["hour"]))]
     values = [pa.array(np.concatenate([hours[name] for _, hours in symbols])) for name in CONTENT.names[1:]]
     return pa.table([pa.array(names, pa.string()), values[0].cast(TS_TYPE), *values[1:]], schema=CONTENT)
+
+
+def turnover_of(trades: pa.Table) -> pa.Table:
+    """Return what was traded by symbol.
+
+    Parameters
+    ----------
+    trades
+        ``market.schema.TRADES`` or ``STORED``, in any order.
+
+    Returns
+    -------
+    pa.Table
+        ``market.schema.TURNOVER``.
+    """
+    symbols = by_symbol(trades, ("price", "amount"))
+    sums = {name: float(np.multiply(columns["price"], columns["amount"]).sum()) for name, columns in symbols}
+    return pa.table([pa.array(sums, pa.string()), pa.array(sums.values(), pa.float64())], schema=TURNOVER)
 
 
 def content(file_trades: pa.Table, stored_content: pa.Table) -> Verdict:

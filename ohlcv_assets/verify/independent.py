@@ -3,7 +3,7 @@
 What belongs here: SQL that makes bars. What does not: anything that the roll-up (``bars``) shares. A check that
 compared code with itself could not fail: bars of the roll-up are compared with these, bars that were stored as they
 come from here with those of the roll-up. 1m is made of the trades, everything higher of these 1m bars by SQL, whatever
-chain the roll-up took.
+chain the roll-up took; where it must be shown that no chain matters, everything of the trades (``direct``).
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from ohlcv_assets.bars.resolutions import BARS, STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.units import DAY
 
+_MINUTES: Final = RESOLUTIONS["1m"]
+
 _FROM_TRADES: Final = """
-    SELECT symbol, ns - (ns % 60000000000 + 60000000000) % 60000000000 AS ts,
+    SELECT symbol, {label} AS ts,
         arg_min(price, ns) AS open, max(price) AS high, min(price) AS low, arg_max(price, ns) AS close,
         sum(amount) AS volume, sum(price * amount) AS turnover, count(*) AS trades, sum(side)::BIGINT AS imbalance
-    FROM trades GROUP BY ALL
+    FROM trades GROUP BY symbol, {label} ORDER BY symbol, {label}
 """
 
 _FROM_MINUTES: Final = """
@@ -45,8 +47,9 @@ def independent_day(
     *,
     threads: int = 1,
     memory: str = "512MB",
+    direct: bool = False,
 ) -> dict[str, pa.Table]:
-    """Make bars by SQL, reading the trades once for all resolutions.
+    """Make bars by SQL, reading the trades once for all resolutions unless they are to be made directly.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ def independent_day(
         Which.
     threads, memory
         What the in-memory database may use; more than that is an error, nothing spills to disk.
+    direct
+        Make every resolution of the trades themselves, which costs as much as 1m for each.
 
     Returns
     -------
@@ -74,21 +79,23 @@ def independent_day(
             at = day_file.schema.get_field_index("ts")
             relation = connection.from_arrow(day_file.set_column(at, "ns", day_file["ts"].cast(pa.int64())))
         relation.create_view("trades")
-        connection.execute(f"CREATE TEMP TABLE minutes AS {_FROM_TRADES}")
+        if not direct:
+            connection.execute(f"CREATE TEMP TABLE minutes AS {_FROM_TRADES.format(label=_label('ns', _MINUTES))}")
+        text, instant = (_FROM_TRADES, "ns") if direct else (_FROM_MINUTES, "m.ts")
         return {
-            resolution.name: _as_bars(connection.sql(_FROM_MINUTES.format(label=_label(resolution))).to_arrow_table())
+            resolution.name: _as_bars(connection.sql(text.format(label=_label(instant, resolution))).to_arrow_table())
             for resolution in resolutions
         }
 
 
-def _label(resolution: Resolution) -> str:
-    """Return SQL for the open time, in nanoseconds, of the bar that a minute lies in."""
+def _label(instant: str, resolution: Resolution) -> str:
+    """Return SQL for the open time, in nanoseconds, of the bar that an instant lies in."""
     if resolution.duration is None or resolution.duration > DAY:
         unit = "month" if resolution.duration is None else "week"
-        return f"epoch_ns(date_trunc('{unit}', make_timestamp(m.ts // 1000)))"
+        return f"epoch_ns(date_trunc('{unit}', make_timestamp({instant} // 1000)))"
     # The remainder of an instant before 1970 is negative.
     duration = resolution.duration
-    return f"m.ts - (m.ts % {duration} + {duration}) % {duration}"
+    return f"{instant} - ({instant} % {duration} + {duration}) % {duration}"
 
 
 def _as_bars(table: pa.Table) -> pa.Table:

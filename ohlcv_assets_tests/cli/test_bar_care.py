@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +13,11 @@ import pytest
 from ohlcv_assets.bars.chunks import Span
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
 from ohlcv_assets.cli import bar_care
+from ohlcv_assets.pipeline import heal as healing
 from ohlcv_assets.pipeline.bar_status import DayRange, bar_status
 from ohlcv_assets.pipeline.heal import GivenUp, Healed
 from ohlcv_assets.pipeline.steps import load_day
+from ohlcv_assets.progress import Observer
 from ohlcv_assets.project import Project, open_project
 from ohlcv_assets.settings import load_settings
 from ohlcv_assets.units import day_bounds
@@ -94,6 +99,45 @@ def test_what_is_wrong_is_told_and_healed(ohlcv: Ohlcv, project: Project) -> Non
     assert ohlcv("verify", "--bars", "--from", "2024-01-04", "--to", "2024-01-06").code == 0
 
 
+def test_healing_shows_metrics_and_logs(ohlcv: Ohlcv, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a port, what is told can be read as metrics; a day that fails is a warning, one that is made a detail."""
+    for resolution in STORED_RESOLUTIONS:
+        project.bar_store.delete_day(resolution, FRIDAY)
+    project.bar_store.delete_day(RESOLUTIONS["1d"], SATURDAY)
+    project.lake.delete(SATURDAY)
+    found: list[str] = []
+    make = healing.heal
+
+    def watched(*arguments: object, observer: Observer) -> Healed:
+        healed = make(*arguments, observer=observer)  # type: ignore[arg-type]  # handed on as they are
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            found.append(page.read().decode())
+        return healed
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(healing, "heal", watched)
+    monkeypatch.setenv("OHLCV_LOG_LEVEL", "debug")
+    shown = ohlcv("bars", "heal", "--metrics-port", str(port))
+    assert shown.code == 1
+    assert f"Metrics are shown at http://127.0.0.1:{port}/metrics." in shown.err
+    lines = set(found[0].splitlines())
+    assert {
+        'ohlcv_bar_chunks_total{resolution="1m",state="done"} 1.0',
+        'ohlcv_bar_chunks_total{resolution="1d",state="failed"} 1.0',
+        'ohlcv_bar_days{resolution="1m",standing="missing"} 0.0',
+        'ohlcv_bar_days{resolution="1d",standing="missing"} 1.0',
+        'ohlcv_bar_lag_seconds{resolution="1d"} 259200.0',
+        "ohlcv_heal_chunks_done 2.0",
+    } <= lines
+    logged = [json.loads(line) for line in shown.err.splitlines() if line.startswith("{")]
+    chunks = [(line["level"], line["subject"]) for line in logged if line["event"] == "chunk"]
+    assert ("debug", "2024-01-05 1m") in chunks
+    assert [subject for level, subject in chunks if level == "warning"] == ["2024-01-06 1d"]
+    assert [(line["done"], line["total"]) for line in logged if line["event"] == "heal"] == [(0, 2)]
+
+
 def test_what_cannot_be_healed(ohlcv: Ohlcv, project: Project) -> None:
     """A day that fails ends in exit code 1 and is listed with its reason, then and by `status`."""
     project.bar_store.delete_day(RESOLUTIONS["1m"], FRIDAY)
@@ -118,9 +162,7 @@ def test_every_outcome_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: 
     """What others made, hold, what stopped it and what is waiting is said."""
     monkeypatch.setattr(bar_care, "_LISTED", 1)
     given = [GivenUp(day, ("1m", "5m"), "held") for day in (FRIDAY, SATURDAY)]
-    bar_care._show_healed(
-        Healed(chunks=3, made_by_others=2, busy=given, stopped="It ends.", waiting=[THURSDAY, FRIDAY])
-    )
+    bar_care.show_healed(Healed(chunks=3, made_by_others=2, busy=given, stopped="It ends.", waiting=[THURSDAY, FRIDAY]))
     shown = capsys.readouterr()
     assert "2 days made by somebody else meanwhile." in shown.out
     assert "2024-01-05 1m, 5m left to somebody else: held" in shown.out
@@ -135,15 +177,17 @@ def test_ranges_are_short() -> None:
 
 
 def test_only_the_checks_of_bars(ohlcv: Ohlcv) -> None:
-    """`verify --bars` runs the checks of bars and no other; together with --exhaustive it makes no sense."""
+    """`verify --bars` runs the checks of bars and one more, no other; together with --exhaustive it makes no sense."""
     words = ("verify", "--from", "2024-01-05", "--to", "2024-01-05")
     every = ohlcv(*words, "--json").document["days"][0]["checks"]
     bars = ohlcv(*words, "--bars", "--json").document["days"][0]["checks"]
     named, named_bars = (
         [(check["asset"], check["check"], check["passed"]) for check in checks] for checks in (every, bars)
     )
-    assert named_bars == [name for name in named if name[0].startswith("ohlcv_")]
-    assert len(STORED_RESOLUTIONS) < len(named_bars) < len(named)
+    directly = [(resolution.kept.bucket, "direct", True) for resolution in STORED_RESOLUTIONS]
+    assert named_bars == [name for name in named if name[0].startswith("ohlcv_")] + directly
+    totals = [check for check in bars if check["check"] == "totals"]
+    assert {check["expected"]["turnover_of"] for check in totals} == {"stored trades"}
     refused = ohlcv(*words, "--bars", "--exhaustive")
     assert refused.code == 2
     assert "give one of the two" in refused.err

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
+from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
+from ohlcv_assets.influx_parts import influx_address, influx_layout
+from ohlcv_assets.project import open_project
+from ohlcv_assets.settings import load_settings
+from ohlcv_assets.stores.influxdb.connection import Connection
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
+from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
 from ohlcv_assets_tests.commands import Ohlcv
+from ohlcv_assets_tests.stores.influxdb.fake.points import parse
 from ohlcv_assets_tests.stores.influxdb.fake.server import FakeServer
 from ohlcv_assets_tests.stores.influxdb.fresh import fresh_fake
 
 pytestmark = pytest.mark.integration
+NOON = 1_709_294_400_000_000_000
+"""2024-03-01T12:00:00Z."""
+
 NAMES = [f"ohlcv trades {resolution.name}" for resolution in STORED_RESOLUTIONS]
 
 
@@ -31,7 +42,7 @@ def test_installed_and_listed(server: FakeServer, ohlcv: Ohlcv) -> None:
     assert "`ohlcv tasks install` makes what is missing" in missing.err
     done = ohlcv("tasks", "install")
     assert (done.code, done.out.splitlines()) == (0, [f"made: {name}" for name in NAMES])
-    assert "`ohlcv bars heal` makes the bars of those that are there already" in done.err
+    assert "Each starts where its bars end, a chunk a run" in done.err
     again = ohlcv("tasks", "install", "--json")
     assert (again.code, again.err) == (0, "")
     assert again.document["url"] == server.url
@@ -64,6 +75,10 @@ def test_listed_as_json(server: FakeServer, ohlcv: Ohlcv) -> None:
             "offset_seconds": 50,
             "completed": "2024-06-01T00:00:00Z",
             "last_run": "success",
+            "made_until": None,
+            "running_seconds": None,
+            "paused_by": None,
+            "left_paused_by": None,
             "faults": [],
         }
     ]
@@ -98,11 +113,93 @@ def test_paused_resumed_removed(server: FakeServer, ohlcv: Ohlcv) -> None:
     assert listed.out.count("paused") == 2
     resumed = ohlcv("tasks", "resume")
     assert resumed.out.count("resumed") == 2
-    assert "not made up for: `ohlcv bars heal`" in resumed.err
+    assert "Each goes on from where it was" in resumed.err
     assert ohlcv("tasks", "resume", "--json").err == ""
     removed = ohlcv("tasks", "remove", "--json").document["tasks"]
     assert [(one["name"], one["deed"]) for one in removed] == [(name, "removed") for name in NAMES]
     assert server.tasks.held == {}
+
+
+def test_what_has_run(server: FakeServer, ohlcv: Ohlcv) -> None:
+    """The latest runs with what they made, for people and for machines; the list says how far each has come."""
+    ohlcv("tasks", "install", "-r", "1m", "-r", "5m")
+    assert ohlcv("tasks", "history").out == "There has been no run.\n"
+    lines = [f"trades,symbol=A price=1,amount=2,side=1i {NOON - at * 60_000_000_000}" for at in range(3)]
+    server.held.bucket("trades").shelf.write(parse("\n".join(lines).encode(), 1, NOON))
+    server.tasks.pass_time(NOON, NOON + 25_000_000_000)
+    found = ohlcv("tasks", "history", "--json")
+    assert (found.code, found.err, found.document["url"]) == (0, "", server.url)
+    assert found.document["runs"][0] == {
+        "resolution": "1m",
+        "scheduled_for": "2024-03-01T12:00:00Z",
+        "status": "success",
+        "seconds": 0.0,
+        "kind": "live",
+        "start": "2024-03-01T00:00:00Z",
+        "stop": "2024-03-01T12:00:00Z",
+        "complete_until": "2024-03-01T12:00:00Z",
+        "bars": 2,
+        "trades": 2,
+        "reason": "",
+    }
+    assert [one["resolution"] for one in found.document["runs"]] == ["1m", "5m"]
+    assert [one["bars"] for one in ohlcv("tasks", "history", "-r", "5m", "--json").document["runs"]] == [1]
+    shown = ohlcv("tasks", "history", "--limit", "1")
+    assert "2024-03-01 12:00:00" in shown.out
+    assert "live" in shown.out
+    assert shown.err == ""
+    listed = ohlcv("tasks", "list", "-r", "1m")
+    assert "2024-03-01T12:00:00Z" in listed.out
+    assert ohlcv("tasks", "list", "-r", "1m", "--json").document["tasks"][0]["made_until"] == "2024-03-01T12:00:00Z"
+    assert ohlcv("tasks", "history", "--limit", "0").code == 2
+
+
+def test_runs_of_other_scripts_and_failed_ones(server: FakeServer, ohlcv: Ohlcv) -> None:
+    """A success that left no record ran another script; a failure comes with its reason."""
+    ohlcv("tasks", "install", "-r", "1m")
+    (task,) = server.tasks.held.values()
+    ours = task["flux"]
+    task["flux"] = ours.split("\nbegan")[0] + "\n"
+    server.tasks.run(task, NOON)
+    told = ohlcv("tasks", "history")
+    assert "ran another script than the project's: `ohlcv tasks list`" in told.err
+    task["flux"] = ours.replace("ohlcv_1m", "gone")
+    server.tasks.run(task, NOON + 60_000_000_000)
+    first, second = ohlcv("tasks", "history", "--json").document["runs"]
+    assert (first["status"], first["kind"], first["complete_until"]) == ("failed", None, None)
+    assert "could not find bucket" in first["reason"]
+    assert (second["status"], second["start"], second["stop"], second["bars"]) == ("success", None, None, None)
+
+
+def test_tasks_that_somebody_keeps_still(server: FakeServer, ohlcv: Ohlcv) -> None:
+    """Who does is told; resuming waits for him; a task left by somebody who is gone runs again, and is told once."""
+    ohlcv("tasks", "install")
+    settings = load_settings(influx_url=server.url)
+    project = open_project(settings)
+    with project.pausing([RESOLUTIONS["1m"]]):
+        listed = ohlcv("tasks", "list", "-r", "1m")
+        assert listed.code == 0
+        assert "ohlcv trades 1m: paused by process " in listed.err
+        resumed = ohlcv("tasks", "resume", "-r", "1m")
+        assert resumed.out == "held: ohlcv trades 1m\n"
+        assert "resumes its task afterwards" in resumed.err
+        assert ohlcv("tasks", "resume", "-r", "1m", "--json").document["tasks"][0]["deed"] == "held"
+    connection = Connection(replace(influx_address(settings), token=settings.influx_tasks_token), 2)
+    pause = Pausing(connection, influx_layout(settings), Terms())._begin(["1m"])
+    assert pause is not None
+    pause.leave()
+    document = ohlcv("tasks", "list", "-r", "1m", "--json").document["tasks"][0]
+    assert document["left_paused_by"].startswith("process ")
+    assert (document["state"], document["paused_by"]) == ("active", None)
+
+
+def test_pausing_needs_the_token(server: FakeServer) -> None:
+    """Without the token for tasks nothing is paused, and nothing asked."""
+    before = len(server.seen)
+    settings = load_settings(influx_url=server.url).model_copy(update={"influx_tasks_token": None})
+    project = open_project(settings)
+    with project.pausing(STORED_RESOLUTIONS):
+        assert len(server.seen) == before
 
 
 def test_another_dataset_has_tasks_of_its_own(server: FakeServer, ohlcv: Ohlcv) -> None:

@@ -99,7 +99,7 @@ def test_a_backfill_makes_proves_reports_and_does_nothing_twice(tmp_path: Path) 
     assert result.succeeded
     assert [day.day for day in result.days] == list(DAYS)
     assert {day.state for day in result.days} == {"made"}
-    assert {day.checks_passed for day in result.days} == {21}
+    assert {day.checks_passed for day in result.days} == {26}
     assert result.trades == sum(project.trade_store.counts_by_day().values()) == 900
     assert 0 < result.orchestration_share < 1
     assert result.orchestration_cpu_seconds > 0
@@ -167,7 +167,7 @@ def test_force_runs_what_is_done(project: Project, home: Path, monkeypatch: pyte
         return [DayOutcome(day, "made") for day in days]
 
     monkeypatch.setattr(Crew, "outcomes", outcomes)
-    monkeypatch.setattr(backfills, "done_days", lambda *_: {day.day: day for day in status_of(project, [FRIDAY])})
+    monkeypatch.setattr(backfills, "skipped_days", lambda *_: {FRIDAY: DayOutcome(FRIDAY, "skipped")})
     backfill(project, DAYS)
     assert asked == [THURSDAY, SATURDAY]
     asked.clear()

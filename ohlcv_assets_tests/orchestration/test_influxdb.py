@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pytest
-from pydantic import SecretStr
 
 from ohlcv_assets.errors import StoreAccessError, StoreRejectedError
-from ohlcv_assets.influx_parts import influx_layout
 from ohlcv_assets.orchestration.backfill import backfill
 from ohlcv_assets.orchestration.done import check_keys
 from ohlcv_assets.orchestration.history import history
@@ -28,35 +23,14 @@ from ohlcv_assets.pipeline.steps import file_day, load_day, roll_up_day
 from ohlcv_assets.pipeline.verify import verify_day
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.project import Project
-from ohlcv_assets.settings import load_settings
-from ohlcv_assets.stores.influxdb.admin.setup import Order, set_up
-from ohlcv_assets.stores.influxdb.connection import Address
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets_tests.orchestration.made import DAYS, FRIDAY, SATURDAY, THURSDAY, contents, project_in
+from ohlcv_assets_tests.organisations import close, organisation
 from ohlcv_assets_tests.servers import Server
 
 pytestmark = pytest.mark.e2e
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
-
-
-@contextmanager
-def organisation(server: Server, **settings: object) -> Iterator[Mapping[str, object]]:
-    """Give the settings of an organisation set up for the default dataset, with a token that may load and no more."""
-    connection, made = server.connect(), ""
-    name = server.org
-    if server.kind != "fake":  # which is fresh, and has one organisation
-        name = f"t{uuid.uuid4().hex[:12]}"
-        document = connection.call("POST", "/api/v2/orgs", doing="make one", document={"name": name}).document()
-        made = str(document["id"])
-    secrets: dict[str, SecretStr] = {}
-    given = {"store": "influxdb", "influx_url": server.url, "influx_org": name, "influx_retention": "0"} | settings
-    layout = influx_layout(load_settings(**given))
-    set_up(Order(Address(server.url, name), layout, "default", SecretStr(server.operator_token)), secrets.update)
-    yield given | {"influx_token": secrets["OHLCV_INFLUX_TOKEN"].get_secret_value()}
-    if made:
-        connection.call("DELETE", f"/api/v2/orgs/{made}", doing="remove it")
-    connection.close()
 
 
 @pytest.fixture(name="influx")
@@ -72,13 +46,6 @@ def _project(tmp_path: Path, influx: Mapping[str, object]) -> Iterator[Project]:
     project = project_in(tmp_path / "data", **influx)
     yield project
     close(project)
-
-
-def close(project: Project) -> None:
-    """Close a project's connections."""
-    stores: tuple[Any, ...] = project.trade_store, project.bar_store  # Any: the protocols ask for no closing
-    for store in stores:
-        store.close()
 
 
 def change_a_trade(project: Project) -> None:

@@ -12,6 +12,7 @@ from ohlcv_assets.pipeline.parts import forget
 from ohlcv_assets.project import Project
 from ohlcv_assets.settings import PREFIX
 from ohlcv_assets_tests.pipeline.made import FRIDAY, make, project_in
+from ohlcv_assets_tests.pipeline.standings import DAYS
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,13 @@ def _project(tmp_path: Path) -> Project:
 def _friday(project: Project) -> Project:
     """Return a project whose Friday is made."""
     make(project, FRIDAY)
+    return project
+
+
+@pytest.fixture(name="full")
+def _full(project: Project) -> Project:
+    """Return a project whose three days are made."""
+    make(project, *DAYS)
     return project
 
 

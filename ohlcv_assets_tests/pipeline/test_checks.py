@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +22,7 @@ from ohlcv_assets.pipeline.checks import bar_checks, names, stored_checks, trade
 from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS
 from ohlcv_assets.pipeline.steps import file_day, load_day, roll_up_day
 from ohlcv_assets.project import Project
+from ohlcv_assets.stores.base import TradeStore
 from ohlcv_assets.verify.verdict import MAX_DIFFERENCES, Verdict
 from ohlcv_assets_tests.pipeline.made import (
     FRIDAY,
@@ -219,11 +222,11 @@ def test_a_store_without_the_day_fails_with_bounded_evidence(project: Project) -
 @pytest.mark.parametrize(
     ("column", "row", "factor", "expected"),
     [
-        ("trades", 0, 2, {"totals", "equality"}),
-        ("volume", 1, 1.5, {"totals", "invariants", "equality"}),
-        ("high", 0, 0.5, {"totals", "invariants", "equality"}),
-        ("low", 1, 2, {"totals", "invariants", "equality"}),
-        ("turnover", 0, 1 + 1e-9, {"equality"}),
+        ("trades", 0, 2, {"totals", "equality", "chain"}),
+        ("volume", 1, 1.5, {"totals", "invariants", "equality", "chain"}),
+        ("high", 0, 0.5, {"totals", "invariants", "equality", "chain"}),
+        ("low", 1, 2, {"totals", "invariants", "equality", "chain"}),
+        ("turnover", 0, 1 + 1e-9, {"totals", "equality", "chain"}),
     ],
 )
 def test_a_changed_bar_fails_what_is_there_for_it(
@@ -242,7 +245,7 @@ def test_bars_that_are_gone_are_missed(friday: Project) -> None:
     """A deleted resolution does not add up, and every bar of it is missing."""
     gone = friday.bar_store.delete_day(RESOLUTIONS["1h"], FRIDAY)
     wrong = bars_failed(friday)
-    assert wrong.keys() == {("1h", "totals"), ("1h", "equality")}
+    assert wrong.keys() == {("1h", "totals"), ("1h", "equality"), ("1h", "chain"), ("1d", "chain")}
     assert wrong["1h", "equality"].different == gone
     assert (wrong["1h", "equality"].expected, wrong["1h", "equality"].found) == ({"bars": gone}, {"bars": 0})
 
@@ -252,7 +255,52 @@ def test_bars_are_compared_with_what_the_store_holds_of_trades(friday: Project) 
     row = friday.lake.read(FRIDAY).select(STORED.names).slice(0, 1)
     friday.trade_store.append(with_values(row, "side", {0: -row.column("side")[0].as_py()}))
     wrong = bars_failed(friday)
+    totals = {(resolution.name, "totals") for resolution in STORED_RESOLUTIONS}
+    assert wrong.keys() == totals | {("1m", "chain")}
+    (hour,) = wrong["1m", "chain"].differences
+    assert (hour["symbol"], hour["field"]) == ("AAPL", "side_sum")
+
+
+def test_turnover_is_that_of_the_stored_trades_where_the_store_adds_it_up(friday: Project) -> None:
+    """A changed price shows in the turnover of its symbol at every resolution, though it is no extreme."""
+    trades = friday.lake.read(FRIDAY).select(STORED.names)
+    row, price = _inner_trade(trades)
+    friday.trade_store.append(with_values(row, "price", {0: price * (1 + 1e-9)}))
+    wrong = bars_failed(friday)
     assert wrong.keys() == {(resolution.name, "totals") for resolution in STORED_RESOLUTIONS}
+    assert {verdict.differences[0]["field"] for verdict in wrong.values()} == {"turnover"}
+    assert {verdict.expected["turnover_of"] for verdict in wrong.values()} == {"stored trades"}
+
+
+def test_turnover_is_that_of_the_file_where_the_store_does_not_add_it_up(
+    friday: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict says so; it is the same whether the file is read whole or in parts."""
+    plain = replace(friday, trade_store=cast("TradeStore", _NoTurnover(friday.trade_store)))
+    whole = [verdict for _, verdict in bar_checks(plain, FRIDAY) if verdict.check == "totals"]
+    monkeypatch.setattr(parts, "PART_ROWS", 300)
+    divided = [verdict for _, verdict in bar_checks(plain, FRIDAY) if verdict.check == "totals"]
+    assert [verdict.expected["turnover"] for verdict in whole] == pytest.approx(
+        [verdict.expected["turnover"] for verdict in divided]
+    )
+    assert all(verdict.passed for verdict in (*whole, *divided))
+    assert {verdict.expected["turnover_of"] for verdict in (*whole, *divided)} == {"day file's trades"}
+    change_bars(friday, RESOLUTIONS["5m"], FRIDAY, "turnover", 2, 1.1)
+    assert ("5m", "totals") in bars_failed(plain)
+
+
+class _NoTurnover:
+    """A store of trades that does not add up turnover."""
+
+    def __init__(self, store: TradeStore) -> None:
+        self.content, self.counts = store.content, store.counts
+
+
+def _inner_trade(trades: pa.Table) -> tuple[pa.Table, float]:
+    """Return a trade of the first symbol whose price is no extreme of its day, and that price."""
+    prices = [row["price"] for row in trades.to_pylist() if row["symbol"] == "AAPL"]
+    at = next(at for at, price in enumerate(prices) if min(prices) < price < max(prices))
+    return trades.slice(at, 1), prices[at]
 
 
 @pytest.mark.parametrize("run", [trades_checks, stored_checks, bar_checks])

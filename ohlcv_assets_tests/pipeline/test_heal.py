@@ -1,10 +1,10 @@
-"""Healing makes exactly what is missing or stale, goes on where a chunk fails, and gets along with others."""
+"""Healing makes exactly what is missing or stale, and gets along with others."""
 
 from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,74 +16,39 @@ from ohlcv_assets.bars.derive import derive
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import (
     OutsideDatasetError,
-    StoreAccessError,
-    StoreError,
-    StoreMismatchError,
-    StoreUnavailableError,
+    SettingsError,
 )
-from ohlcv_assets.pipeline import heal as healing
-from ohlcv_assets.pipeline.bar_days import bar_days
-from ohlcv_assets.pipeline.heal import ATTEMPTS, Healed, heal
+from ohlcv_assets.pipeline.heal import Healed, heal
+from ohlcv_assets.pipeline.heal_plan import Need, jobs_of
 from ohlcv_assets.pipeline.purge import purge_days
 from ohlcv_assets.pipeline.recording import day_records
 from ohlcv_assets.pipeline.steps import file_day, load_day
-from ohlcv_assets.pipeline.verify import verify_day
 from ohlcv_assets.progress import Progress, only
 from ohlcv_assets.project import Project
-from ohlcv_assets.stores.chunks import ChunkRecord
 from ohlcv_assets.units import day_bounds, day_start
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, make, rewrite
+from ohlcv_assets_tests.pipeline.standings import (
+    DAYS,
+    FIVE,
+    all_of,
+    proves,
+    purge_bars,
+    refusing,
+    standings,
+    start,
+)
 
 pytestmark = pytest.mark.integration
 
-DAYS = (THURSDAY, FRIDAY, SATURDAY)
-FIVE = len(STORED_RESOLUTIONS)
 
-
-@pytest.fixture(name="full")
-def _full(project: Project) -> Project:
-    """Return a project whose three days are made."""
-    make(project, *DAYS)
-    return project
-
-
-def standings(project: Project) -> dict[dt.date, set[str]]:
-    """Return how each day's resolutions stand, where they are not complete."""
-    facts = bar_days(project, project.dataset.days, STORED_RESOLUTIONS)
-    found: dict[dt.date, set[str]] = {}
-    for name, days in facts.items():
-        for day in days:
-            if day.standing != "complete":
-                found.setdefault(day.day, set()).add(f"{name} {day.standing}")
-    return found
-
-
-def all_of(standing: str) -> set[str]:
-    """Return what ``standings`` says of a day that is so at every resolution."""
-    return {f"{resolution.name} {standing}" for resolution in STORED_RESOLUTIONS}
-
-
-def proves(project: Project, *days: dt.date) -> bool:
-    """Return whether every check of some days passes."""
-    return all(proof.verdict.passed for day in days for proof in verify_day(project, day))
-
-
-def refusing(
-    project: Project, monkeypatch: pytest.MonkeyPatch, refuse: Callable[[dt.date, Sequence[str]], StoreError | None]
-) -> list[tuple[dt.date, tuple[str, ...]]]:
-    """Let the store of bars refuse some writes; return what it is asked to write, as it comes."""
-    asked: list[tuple[dt.date, tuple[str, ...]]] = []
-    write = project.bar_store.write_many
-
-    def write_many(day: dt.date, bars: dict[str, object]) -> int:
-        asked.append((day, tuple(bars)))
-        error = refuse(day, tuple(bars))
-        if error is not None:
-            raise error
-        return write(day, bars)  # type: ignore[arg-type]  # handed on as it is
-
-    monkeypatch.setattr(project.bar_store, "write_many", write_many)
-    return asked
+def test_an_engine_that_the_store_does_not_have(full: Project) -> None:
+    """That is one sentence before anything is done, not a failure of every day."""
+    purge_bars(full)
+    before = list(full.chunks.records())
+    other = replace(full, settings=full.settings.model_copy(update={"bar_engine": "influx-task"}))
+    with pytest.raises(SettingsError, match="set OHLCV_STORE=influxdb"):
+        heal(other)
+    assert list(full.chunks.records()) == before
 
 
 def test_nothing_to_do(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,109 +122,6 @@ def test_bars_without_trades_are_removed(full: Project) -> None:
     assert healed.waiting == [SATURDAY]
     assert standings(full) == {FRIDAY: all_of("waiting"), SATURDAY: all_of("stale")}
     assert day_records(full, FRIDAY) == {}
-
-
-def test_a_chunk_that_fails_for_good_does_not_stop_the_others(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its reason is told and recorded; healing again tries it again."""
-    purge_bars(full)
-    with monkeypatch.context() as patch:
-        refusing(full, patch, lambda day, _: StoreMismatchError("no such luck") if day == FRIDAY else None)
-        healed = heal(full)
-    assert (healed.days, healed.succeeded) == (2, False)
-    assert [(given.day, given.error) for given in healed.failed] == [(FRIDAY, "no such luck")]
-    assert standings(full) == {FRIDAY: all_of("missing")}
-    assert {(record.state, record.error) for record in day_records(full, FRIDAY).values()} == {
-        ("failed", "no such luck")
-    }
-    assert heal(full).days == 1
-    assert standings(full) == {}
-
-
-def test_a_day_without_its_file_fails_before_it_is_begun(full: Project) -> None:
-    """What cannot even be begun is recorded as failed too."""
-    purge_bars(full)
-    full.lake.delete(FRIDAY)
-    healed = heal(full)
-    assert [given.day for given in healed.failed] == [FRIDAY]
-    assert {record.state for record in day_records(full, FRIDAY).values()} == {"failed"}
-    assert "2024-01-05" in healed.failed[0].error
-
-
-def test_a_failure_that_cannot_be_recorded(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where records fail as well the outcome still tells of it."""
-    purge_bars(full)
-    full.lake.delete(FRIDAY)
-    mark = full.chunks.mark
-
-    def refuse(records: Sequence[ChunkRecord]) -> None:
-        rows = list(records)
-        if any(row.state == "failed" for row in rows):
-            raise StoreError("nothing can be recorded")
-        mark(rows)
-
-    monkeypatch.setattr(full.chunks, "mark", refuse)
-    assert [given.day for given in heal(full).failed] == [FRIDAY]
-
-
-def test_a_chunk_that_times_out_is_split(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too much at once is done in parts: days, then resolutions, the finest first."""
-    purge_bars(full)
-    slow = StoreUnavailableError("it took too long")
-    asked = refusing(full, monkeypatch, lambda _, names: slow if len(names) > 2 else None)
-    healed = heal(full, sleep=never)
-    assert healed.succeeded
-    assert standings(full) == {}
-    assert [names for day, names in asked if day == THURSDAY][:3] == [
-        ("1m", "5m", "15m", "1h", "1d"),
-        ("1m",),
-        ("5m", "15m", "1h", "1d"),
-    ]
-    assert proves(full, *DAYS)
-
-
-def test_a_single_day_is_tried_several_times(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One day at one resolution is tried again after a pause that grows, and is done as soon as the store answers."""
-    full.bar_store.delete_day(RESOLUTIONS["1d"], FRIDAY)
-    answers: Iterator[StoreError | None] = iter([StoreUnavailableError("away")] * (ATTEMPTS - 1) + [None])
-    asked = refusing(full, monkeypatch, lambda *_: next(answers))
-    pauses: list[float] = []
-    assert heal(full, sleep=pauses.append).succeeded
-    assert asked == [(FRIDAY, ("1d",))] * ATTEMPTS
-    assert len(pauses) == ATTEMPTS - 1
-    assert day_records(full, FRIDAY)["1d"].attempts == ATTEMPTS
-
-
-def test_a_store_that_is_away_is_not_asked_for_ever(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some chunks in a row without an answer it ends and says so; what is left stays planned."""
-    purge_bars(full)
-    monkeypatch.setattr(healing, "HOPELESS", 2)
-    asked = refusing(full, monkeypatch, lambda *_: StoreUnavailableError("away"))
-    healed = heal(full, sleep=lambda _: None)
-    assert "did not answer for 2 chunks" in healed.stopped
-    assert [given.error for given in healed.failed if given.resolutions == ("1m",)] == ["away"] * 2
-    assert len(asked) < 20
-    assert not healed.succeeded
-    assert {record.state for record in full.chunks.records()} == {"failed", "pending"}
-
-
-@pytest.mark.parametrize("only_one", [True, False])
-def test_what_would_fail_for_all_ends_it(full: Project, monkeypatch: pytest.MonkeyPatch, only_one: bool) -> None:
-    """A token that is not let in is no matter of one chunk: one error, at once."""
-    if only_one:
-        full.bar_store.delete_day(RESOLUTIONS["1d"], FRIDAY)
-    else:
-        purge_bars(full)
-    asked = refusing(full, monkeypatch, lambda *_: StoreAccessError("the token is wrong"))
-    with pytest.raises(StoreAccessError, match="token"):
-        heal(full)
-    assert len(asked) == 1
-
-
-def test_what_fails_for_good_alone(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One day at one resolution that the store will not take is given up at the first attempt."""
-    full.bar_store.delete_day(RESOLUTIONS["1d"], FRIDAY)
-    asked = refusing(full, monkeypatch, lambda *_: StoreMismatchError("no"))
-    assert len(heal(full, sleep=never).failed) == len(asked) == 1
 
 
 def test_a_run_that_never_ends(full: Project) -> None:
@@ -371,9 +233,9 @@ def test_a_purged_day_is_waiting(full: Project) -> None:
 def test_chunks_are_small_for_fine_resolutions() -> None:
     """Days that need the same are planned together, by the definition of the finest resolution they need."""
     days = [dt.date(2024, 1, 1) + dt.timedelta(days=at) for at in range(20)]
-    needs = {day: healing.Need(STORED_RESOLUTIONS, "x") for day in days}
-    needs[days[9]] = healing.Need(STORED_RESOLUTIONS[4:], "x")
-    jobs = list(healing._jobs(needs))
+    needs = {day: Need(STORED_RESOLUTIONS, "x") for day in days}
+    needs[days[9]] = Need(STORED_RESOLUTIONS[4:], "x")
+    jobs = list(jobs_of(needs))
     first = STORED_RESOLUTIONS[0].kept
     assert [len(job.days) for job in jobs if job.resolutions == STORED_RESOLUTIONS[4:]] == [1]
     sizes = [len(job.days) for job in jobs if job.resolutions == STORED_RESOLUTIONS]
@@ -390,20 +252,3 @@ def volumes(project: Project, symbol: str) -> dict[str, float]:
         rows = bars.filter(pa.array([found == symbol for found in bars.column("symbol").to_pylist()]))
         found[name] = float(rows.column("volume").to_numpy().sum())
     return found
-
-
-def never(seconds: float) -> None:
-    """Fail: nothing is to be waited for."""
-    pytest.fail(f"waited {seconds} s")
-
-
-def purge_bars(project: Project) -> None:
-    """Delete the bars of all days, and leave their records."""
-    for resolution in STORED_RESOLUTIONS:
-        for day in project.dataset.days:
-            project.bar_store.delete_day(resolution, day)
-
-
-def start(day: dt.date) -> int:
-    """Return a day's first instant."""
-    return day_bounds(day)[0]

@@ -201,7 +201,8 @@ def test_some_resolutions_are_composed_from_stored_ones(friday: Project) -> None
 
 def test_a_resolution_without_its_source_is_refused(friday: Project) -> None:
     """Hourly bars are not composed from quarter hours that are not there."""
-    friday.bar_store.delete_day(RESOLUTIONS["15m"], FRIDAY)
+    for name in ("15m", "1h"):
+        friday.bar_store.delete_day(RESOLUTIONS[name], FRIDAY)
     with pytest.raises(UnprovedDayError, match=r"stored 15m bars of 2024-01-05 hold 0 trades .*: make them first, 1h"):
         roll_up_day(friday, FRIDAY, [RESOLUTIONS["1h"]])
 
@@ -216,7 +217,7 @@ def test_every_step_tells_how_far_it_is(project: Project) -> None:
     file_day(project, THURSDAY, observer=watch)
     load_day(project, THURSDAY, observer=watch)
     rolled = roll_up_day(project, THURSDAY, observer=watch)
-    assert list(seen) == ["generate", "write", "load", "roll up"]
+    assert list(seen) == ["generate", "write", "load", "roll up", "chunk"]
     for stage in ("generate", "write", "load"):
         assert seen[stage].done == seen[stage].total == planned(project, THURSDAY)
     assert seen["roll up"].done == sum(rolled.bars.values())
@@ -228,6 +229,9 @@ def test_a_day_in_parts_comes_to_the_same_bars(friday: Project, monkeypatch: pyt
     friday.trade_store.delete_day(FRIDAY)
     monkeypatch.setattr(parts, "PART_ROWS", 300)
     load_day(friday, FRIDAY)
+    for resolution in STORED_RESOLUTIONS:
+        friday.bar_store.delete_day(resolution, FRIDAY)
     roll_up_day(friday, FRIDAY)
+    assert roll_up_day(friday, FRIDAY).left_alone == tuple(resolution.name for resolution in STORED_RESOLUTIONS)
     assert before == {r.name: plain(friday.bar_store.read(r, *day_bounds(FRIDAY))) for r in STORED_RESOLUTIONS}
     assert all(proof.verdict.passed for proof in verify_day(friday, FRIDAY))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -30,10 +31,11 @@ def by_asset(proofs: tuple[Proof, ...]) -> Mapping[str, list[Proof]]:
 
 
 def test_a_day_is_proved_asset_by_asset(friday: Project) -> None:
-    """Three checks of each asset of the day, all passed."""
+    """Three checks of the trades and of the stored ones, four of the bars of each resolution, all passed."""
     proofs = by_asset(verify_day(friday, FRIDAY))
     assert list(proofs) == ["trades", "stored_trades", "ohlcv_1m", "ohlcv_5m", "ohlcv_15m", "ohlcv_1h", "ohlcv_1d"]
-    assert all(len(several) == 3 and all(proof.verdict.passed for proof in several) for several in proofs.values())
+    assert [len(several) for several in proofs.values()] == [3, 3, 4, 4, 4, 4, 4]
+    assert all(proof.verdict.passed for several in proofs.values() for proof in several)
 
 
 def test_every_trade_is_compared_where_that_is_asked_for(friday: Project) -> None:
@@ -58,10 +60,35 @@ def test_every_trade_is_compared_where_that_is_asked_for(friday: Project) -> Non
     assert wrong.verdict.differences[0]["field"] == "price"
 
 
-def test_a_changed_bar_fails_its_asset_alone(friday: Project) -> None:
-    """The other assets stay proved."""
-    change_bars(friday, RESOLUTIONS["15m"], FRIDAY, "close", 0, 2)
-    assert {proof.asset for proof in verify_day(friday, FRIDAY) if not proof.verdict.passed} == {"ohlcv_15m"}
+def test_a_changed_bar_fails_its_asset_and_the_chain_above(friday: Project) -> None:
+    """All that is said of it fails, and of the bars that should be composed of it the chain; the rest stays proved."""
+    change_bars(friday, RESOLUTIONS["15m"], FRIDAY, "trades", 0, 2)
+    wrong = {(proof.asset, proof.verdict.check) for proof in verify_day(friday, FRIDAY) if not proof.verdict.passed}
+    assert wrong == {("ohlcv_15m", name) for name in ("totals", "equality", "chain")} | {("ohlcv_1h", "chain")}
+
+
+@pytest.mark.parametrize(("engine", "by"), [("client", "SQL directly"), ("duckdb", "the roll-up directly")])
+def test_bars_alone_are_proved_directly_too(friday: Project, engine: str, by: str) -> None:
+    """Asked for bars alone, each resolution is also compared with bars made of the trades by way of no others."""
+    project = replace(friday, settings=friday.settings.model_copy(update={"bar_engine": engine}))
+    proofs = by_asset(verify_day(project, FRIDAY, only_bars=True))
+    for name, several in proofs.items():
+        assert [proof.verdict.check for proof in several] == ["totals", "invariants", "equality", "chain", "direct"]
+        assert all(proof.verdict.passed for proof in several)
+        assert several[-1].verdict.summary.endswith(
+            f"stored {name[6:]} bars equal those that {by} makes of the day file."
+        )
+    change_bars(project, RESOLUTIONS["1d"], FRIDAY, "turnover", 0, 1 + 1e-9)
+    (wrong,) = [
+        one
+        for one in verify_day(project, FRIDAY, only_bars=True)
+        if one.verdict.check == "direct" and not one.verdict.passed
+    ]
+    assert (wrong.asset, wrong.verdict.differences[0]["field"]) == ("ohlcv_1d", "turnover")
+    project.lake.delete(FRIDAY)
+    assert [(one.asset, one.verdict.check) for one in verify_day(project, FRIDAY, only_bars=True)] == [
+        ("ohlcv", "readable")
+    ]
 
 
 def test_what_cannot_be_checked_has_failed(project: Project) -> None:

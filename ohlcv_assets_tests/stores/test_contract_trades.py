@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from ohlcv_assets.errors import StoreError, StoreMismatchError, StoreRejectedError
-from ohlcv_assets.market.schema import CONTENT, STORED
+from ohlcv_assets.market.schema import CONTENT, STORED, TURNOVER
 from ohlcv_assets.progress import Progress
-from ohlcv_assets.stores.base import BarStore, DayContent, DayRecord, TradeStore
+from ohlcv_assets.stores.base import BarStore, DayContent, DayRecord, SumsTurnover, TradeStore
+from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.units import DAY, HOUR, Nanos, day_bounds, day_start
 from ohlcv_assets_tests.stores.made import (
     ALL_TIME,
@@ -303,6 +304,20 @@ def test_content_summarises_by_symbol_and_hour(trade_store: TradeStore) -> None:
         ("B", START + 23 * HOUR, 1, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1),
     ]
     assert trade_store.content(day_number(60)).num_rows == 0
+
+
+def test_turnover_is_what_was_traded(trade_store: TradeStore) -> None:
+    """A store that can adds up price times amount of each symbol's trades of the day, and of no other."""
+    if not isinstance(trade_store, SumsTurnover):
+        assert isinstance(trade_store, InfluxTradeStore)  # where it would cost ten times what all other figures do
+        return
+    assert trade_store.turnover(FIRST).equals(TURNOVER.empty_table())
+    rows = [("B", START + DAY - 1, 9.0, 1.0, 1), ("A", START, 1.5, 2.0, 1), ("A", START + HOUR, 0.5, 4.0, -1)]
+    trade_store.append(stored([*rows, ("A", START + DAY, 7.0, 7.0, 1), ("A", START - 1, 7.0, 7.0, 1)]))
+    found = trade_store.turnover(FIRST)
+    assert found.schema == TURNOVER
+    assert plain(found) == [{"symbol": "A", "turnover": 5.0}, {"symbol": "B", "turnover": 9.0}]
+    assert trade_store.turnover(day_number(60)).num_rows == 0
 
 
 def test_fetch_by_exact_keys(trade_store: TradeStore) -> None:

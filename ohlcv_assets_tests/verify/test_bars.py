@@ -14,8 +14,8 @@ from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, STORED_RESOLUTIONS
 from ohlcv_assets.bars.rollup import bars_of_day, bars_of_trades
 from ohlcv_assets.market.schema import CONTENT, TRADES
 from ohlcv_assets.units import HOUR, MINUTE
-from ohlcv_assets.verify.bars import bar_totals, bars_equal, bars_invariants
-from ohlcv_assets.verify.content import content_of
+from ohlcv_assets.verify.bars import Turnover, bar_totals, bars_equal, bars_invariants
+from ohlcv_assets.verify.content import content_of, turnover_of
 from ohlcv_assets.verify.independent import independent_bars, independent_day
 from ohlcv_assets_tests.bars.made import START, Trade, assert_same, day_of_trades, table
 
@@ -33,6 +33,11 @@ DAY_OF_TRADES = table(
 BARS_OF_DAY = bars_of_trades(DAY_OF_TRADES, MINUTES)
 
 
+def traded(trades: pa.Table) -> Turnover:
+    """Return what was traded, as a store adds it up."""
+    return Turnover(turnover_of(trades), "stored trades")
+
+
 def changed(field: str, row: int = 0) -> pa.Table:
     """Return the day's bars with one value changed by a little more than rounding."""
     at = BARS.get_field_index(field)
@@ -47,12 +52,14 @@ def test_stored_bars_pass_every_check(trades: list[Trade]) -> None:
     """Whatever the trades of a day, its bars pass all checks at every stored resolution."""
     whole = table(trades)
     by_sql, of_trades = independent_day(whole), content_of(whole)
+    direct = independent_day(whole, direct=True)
 
     for name, bars in bars_of_day(whole).items():
         resolution = RESOLUTIONS[name]
         assert bars_equal(by_sql[name], bars, resolution).passed
         assert bars_invariants(bars, resolution).passed
-        verdict = bar_totals(bars, resolution, of_trades)
+        assert_same(direct[name], bars)
+        verdict = bar_totals(bars, resolution, of_trades, traded(whole))
         assert verdict.passed, verdict.differences
 
 
@@ -62,7 +69,7 @@ def test_a_day_without_trades_passes() -> None:
         expected = independent_bars(TRADES.empty_table(), resolution)
         assert bars_equal(expected, BARS.empty_table(), resolution).passed
         assert bars_invariants(BARS.empty_table(), resolution).passed
-        assert bar_totals(BARS.empty_table(), resolution, CONTENT.empty_table()).passed
+        assert bar_totals(BARS.empty_table(), resolution, CONTENT.empty_table(), traded(TRADES.empty_table())).passed
 
 
 def test_sentences() -> None:
@@ -75,8 +82,9 @@ def test_sentences() -> None:
     )
     assert "All 3 1m bars are possible bars." == bars_invariants(BARS_OF_DAY, MINUTES).summary  # noqa: SIM300 -- as above
     assert (
-        bar_totals(BARS_OF_DAY, MINUTES, of_trades).summary
-        == "3 1m bars add up to the 4 stored trades and their volume."
+        bar_totals(BARS_OF_DAY, MINUTES, of_trades, traded(DAY_OF_TRADES)).summary
+        == "3 1m bars add up to the 4 stored trades, their volume, order flow and extremes, and to the turnover of the "
+        "stored trades."
     )
 
 
@@ -99,12 +107,12 @@ def test_a_moved_bar_is_missing_and_extra() -> None:
     assert [row["field"] for row in verdict.differences] == ["missing", "extra"]
 
 
-@pytest.mark.parametrize("field", ["volume", "trades", "imbalance", "high", "low"])
+@pytest.mark.parametrize("field", ["volume", "turnover", "trades", "imbalance", "high", "low"])
 def test_totals_can_fail(field: str) -> None:
     """A change of what adds up over a day fails, named by symbol and figure."""
     row = 1 if field == "low" else 0
 
-    verdict = bar_totals(changed(field, row), MINUTES, content_of(DAY_OF_TRADES))
+    verdict = bar_totals(changed(field, row), MINUTES, content_of(DAY_OF_TRADES), traded(DAY_OF_TRADES))
 
     assert not verdict.passed
     assert [("A", None, field)] == [(found["symbol"], found["time"], found["field"]) for found in verdict.differences]
@@ -113,10 +121,24 @@ def test_totals_can_fail(field: str) -> None:
 
 def test_a_symbol_without_bars_fails() -> None:
     """A symbol that has trades and no bars is missing."""
-    verdict = bar_totals(BARS_OF_DAY.slice(0, 2), MINUTES, content_of(DAY_OF_TRADES))
+    verdict = bar_totals(BARS_OF_DAY.slice(0, 2), MINUTES, content_of(DAY_OF_TRADES), traded(DAY_OF_TRADES))
 
     assert [(found["symbol"], found["field"]) for found in verdict.differences] == [("B", "missing")]
     assert (verdict.expected["trades"], verdict.found["trades"]) == (4, 3)
+
+
+def test_totals_say_whose_turnover_they_were_compared_with() -> None:
+    """A reader sees which trades the turnover is of; one that is not known of a symbol fails."""
+    of_file = Turnover(turnover_of(DAY_OF_TRADES), "day file's trades")
+    verdict = bar_totals(BARS_OF_DAY, MINUTES, content_of(DAY_OF_TRADES), of_file)
+
+    assert verdict.passed
+    assert verdict.summary.endswith("and to the turnover of the day file's trades.")
+    assert verdict.expected["turnover_of"] == "day file's trades"
+    assert verdict.expected["turnover"] == pytest.approx(59.5)
+    lacking = Turnover(of_file.by_symbol.slice(0, 1), "day file's trades")
+    wrong = bar_totals(BARS_OF_DAY, MINUTES, content_of(DAY_OF_TRADES), lacking)
+    assert [(row["symbol"], row["field"], row["expected"]) for row in wrong.differences] == [("B", "turnover", "0.0")]
 
 
 def test_invariants_can_fail() -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohlcv_assets.market.schema import CONTENT, TRADES
+from ohlcv_assets.market.schema import CONTENT, TRADES, TURNOVER
 from ohlcv_assets.units import HOUR
-from ohlcv_assets.verify.content import content, content_of
+from ohlcv_assets.verify.content import content, content_of, turnover_of
 from ohlcv_assets_tests.bars.made import START, Trade, day_of_trades, table
 
 pytestmark = pytest.mark.unit
@@ -54,9 +54,16 @@ def test_content_by_hand() -> None:
     ]
 
 
+def test_turnover_by_hand() -> None:
+    """Price times amount, added up by symbol, symbols in order."""
+    trades = table([("B", START, 2.0, 4.0, 1), ("A", START, 10.0, 1.0, 1), ("A", START + HOUR, 9.0, 3.0, -1)])
+    assert turnover_of(trades).equals(pa.table({"symbol": ["A", "B"], "turnover": [37.0, 8.0]}, schema=TURNOVER))
+
+
 def test_nothing_is_nothing() -> None:
     """No trades have no content, and an empty store holds that."""
     assert content_of(TRADES.empty_table()).equals(CONTENT.empty_table())
+    assert turnover_of(TRADES.empty_table()).equals(TURNOVER.empty_table())
     assert content(TRADES.empty_table(), CONTENT.empty_table()).passed
 
 

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from ohlcv_assets.bars.compose import compose
-from ohlcv_assets.bars.resolutions import Resolution
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.bars.rollup import bars_of_trades
 from ohlcv_assets.errors import DamagedDayFileError
 from ohlcv_assets.lake.dayfile import DayFile
@@ -62,9 +62,15 @@ class SqlEngine:
 
 
 def bars_by_sql(
-    project: Project, file: DayFile, resolutions: Sequence[Resolution], *, threads: int, memory: str
+    project: Project,
+    file: DayFile,
+    resolutions: Sequence[Resolution],
+    *,
+    threads: int,
+    memory: str,
+    direct: bool = False,
 ) -> Mapping[str, pa.Table]:
-    """Return a day's bars by SQL from the file itself, by resolution name.
+    """Return a day's bars by SQL from the file itself, by resolution name; see ``verify.independent``.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def bars_by_sql(
         DuckDB cannot read the file.
     """
     try:
-        return independent_day(file.path, resolutions, threads=threads, memory=memory)
+        return independent_day(file.path, resolutions, threads=threads, memory=memory, direct=direct)
     except duckdb.Error as error:
         detail = str(error).splitlines()[0].rstrip(".")
         raise DamagedDayFileError(
@@ -84,6 +90,16 @@ def bars_by_sql(
 def bars_by_roll_up(project: Project, file: DayFile, resolutions: Sequence[Resolution]) -> Mapping[str, pa.Table]:
     """Return a day's bars by the roll-up, each resolution from the file's trades, by resolution name."""
     return {resolution.name: _of_trades(project, file, resolution) for resolution in resolutions}
+
+
+def bars_by_chain(project: Project, file: DayFile, resolutions: Sequence[Resolution]) -> Mapping[str, pa.Table]:
+    """Return a day's bars by the roll-up, 1m from the file and everything else from the bars below, by name."""
+    made: dict[str, pa.Table] = {}
+    last = max(STORED_RESOLUTIONS.index(resolution) for resolution in resolutions)
+    for resolution in STORED_RESOLUTIONS[: last + 1]:
+        source = made.get(resolution.source or "")
+        made[resolution.name] = _of_trades(project, file, resolution) if source is None else compose(source, resolution)
+    return {resolution.name: made[resolution.name] for resolution in resolutions}
 
 
 def _of_trades(project: Project, file: DayFile, resolution: Resolution) -> pa.Table:

@@ -128,6 +128,14 @@ def content(day: dt.date) -> str:
     )
 
 
+def turnover(day: dt.date) -> str:
+    """Add up what was traded in a range by symbol."""
+    return (
+        f"SELECT symbol, sum(price * amount) AS turnover FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE} "
+        "GROUP BY symbol ORDER BY symbol"
+    )
+
+
 def fetch(day: dt.date) -> str:
     """Read the trades inside a range that have a (symbol, ts) of ``incoming``."""
     return (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import duckdb
@@ -122,12 +122,11 @@ class DuckDBTradeStore:
 
     def content(self, day: dt.date) -> pa.Table:
         """Return a day's ``market.schema.CONTENT``."""
-        if not self._broker.exists:
-            return schema.CONTENT.empty_table()
-        with self._broker.session() as session:
-            if sql.month_of(day) not in _months(session):
-                return schema.CONTENT.empty_table()
-            return conform(session.table(sql.content(day), _bounds(day)), schema.CONTENT)
+        return self._figures(day, sql.content, schema.CONTENT)
+
+    def turnover(self, day: dt.date) -> pa.Table:
+        """Return a day's ``market.schema.TURNOVER``."""
+        return self._figures(day, sql.turnover, schema.TURNOVER)
 
     def fetch(self, keys: pa.Table) -> pa.Table:
         """Return the trades at exactly these (symbol, ts); reads only the days they are on."""
@@ -156,6 +155,15 @@ class DuckDBTradeStore:
             for month in months:
                 for window in self._windows(month, symbol, *bounds):
                     yield from self._pages(month, symbol, *window)
+
+    def _figures(self, day: dt.date, statement: Callable[[dt.date], str], columns: pa.Schema) -> pa.Table:
+        """Return what a statement makes of a day's trades; nothing where there are none."""
+        if not self._broker.exists:
+            return columns.empty_table()
+        with self._broker.session() as session:
+            if sql.month_of(day) not in _months(session):
+                return columns.empty_table()
+            return conform(session.table(statement(day), _bounds(day)), columns)
 
     def _windows(self, month: dt.date, symbol: str, start: int, end: int) -> list[tuple[int, int]]:
         """Split a month between days such that each part holds about a page of the symbol, or one day."""

@@ -5,6 +5,8 @@ work (``leasing``), bars.
 
 A record is a point of the status bucket at the start of its chunk; measurement ``chunks``, tags ``bucket`` (of the
 trades) and ``resolution``. Like records of days it is overwritten and never deleted: forgotten means state ``none``.
+Days that a task follows while their trades come in have no such record: what is told of them is what the task's last
+run recorded (``tasks.runs``).
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ from typing import Final, cast
 from ohlcv_assets.bars.chunks import MOVES, ChunkState, Span
 from ohlcv_assets.stores.chunks import EVER, Check, ChunkRecord, days_held, shortened
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.failures import query_error
-from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.layout import CHUNKS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
+from ohlcv_assets.stores.influxdb.status import series_of
+from ohlcv_assets.stores.influxdb.tasks.runs import followed, recorded_runs
 from ohlcv_assets.units import SECOND, Nanos
 
-MEASUREMENT: Final = "chunks"
+MEASUREMENT: Final = CHUNKS_MEASUREMENT
 NONE: Final = "none"
 
 _LEASE_CONNECTIONS: Final = 2
@@ -78,17 +81,16 @@ class InfluxChunks:
             f'SELECT {_SELECT} FROM "{MEASUREMENT}" WHERE "bucket" = {whose} '  # noqa: S608 -- quoted
             f'AND time >= {span.start} AND time < {span.stop} GROUP BY "resolution"'
         )
-        query = {"db": self._layout.status.name, "epoch": "ns", "q": text}
-        reply = self._connection.call("GET", "/query", doing="read the records of chunks", query=query)
-        result = cast("list[dict[str, object]]", reply.document().get("results") or [{"error": "no result"}])[0]
-        if "error" in result:
-            raise query_error(str(result["error"]), "chunks", self._connection.address.url)
         found = [
-            _record(cast("dict[str, str]", series["tags"])["resolution"], values)
-            for series in cast("list[dict[str, object]]", result.get("series") or [])
-            for values in cast("list[list[object]]", series["values"])
+            _record(series.tags["resolution"], values)
+            for series in series_of(self._connection, self._layout, text, of="chunks", name="chunks")
+            for values in series.rows
         ]
-        return sorted(filter(None, found), key=lambda record: (record.start, record.resolution))
+        records = {(record.start, record.resolution): record for record in filter(None, found)}
+        for run in recorded_runs(self._connection, self._layout, 1):
+            for record in followed(run, span):
+                records.setdefault((record.start, record.resolution), record)
+        return [records[key] for key in sorted(records)]
 
     def mark(self, records: Iterable[ChunkRecord]) -> None:
         """Record chunks; the time is the server's."""

@@ -41,6 +41,9 @@ _OVERLOAD: Final = re.compile(
     r"|too many requests|resource exhausted|starting",
     re.IGNORECASE,
 )
+NOT_THERE: Final = re.compile(r"database not found|retention policy not|unauthorized|insufficient permissions")
+"""What a query's reply says where a bucket is missing or may not be read."""
+
 _QUOTED: Final = re.compile(r"unable to parse '.*", re.IGNORECASE | re.DOTALL)
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
@@ -189,6 +192,8 @@ def error_of(failure: Failure, doing: str, server: str) -> StoreError:
     )
 
 
-def query_error(message: str, name: str, server: str) -> StoreQueryError:
-    """Return the error for a query that failed for good, naming the query."""
+def query_error(message: str, name: str, server: str) -> StoreError:
+    """Return the error for a query that failed for good, naming the query; a bucket that is not there has a remedy."""
+    if NOT_THERE.search(message):
+        return error_of(Failure("access", HTTPStatus.NOT_FOUND, message), f"answer the query {name!r}", server)
     return StoreQueryError(f"InfluxDB at {server} did not answer the query {name!r}: {message}.")

@@ -19,7 +19,13 @@ BARS_MEASUREMENT: Final = "ohlcv"
 ``imbalance`` (integer); the time is the bar's open time."""
 
 STATUS_BUCKET: Final = "ohlcv_status"
-"""What is recorded of days; shared by all datasets of an organisation, kept for ever."""
+"""What is recorded of days, chunks and runs of tasks; shared by all datasets of an organisation, kept for ever."""
+
+DAYS_MEASUREMENT: Final = "days"
+CHUNKS_MEASUREMENT: Final = "chunks"
+RUNS_MEASUREMENT: Final = "task_runs"
+"""What the status bucket holds; all have the tag ``bucket``, the bucket of trades that is meant, and the last two
+``resolution``."""
 
 _WEEK: Final = 7 * 86_400
 

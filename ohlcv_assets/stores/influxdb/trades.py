@@ -96,8 +96,7 @@ class InfluxTradeStore(InfluxStore):
                 stage="append",
                 guard=lease.check,
             )
-            if story.retries > 0:
-                lease.unanswered()
+            self._note_answers(lease, story)
         return fresh.num_rows
 
     def delete_day(self, day: dt.date) -> int:
@@ -182,8 +181,7 @@ class InfluxTradeStore(InfluxStore):
                 observer=observer,
                 guard=lease.check,
             )
-            if story.retries > 0:
-                lease.unanswered()
+            self._note_answers(lease, story)
             self._require(content, feed.counts)
             # Still as a writer: who deletes everything waits until the record is made.
             records.mark(DayRecord(day, "clean", content.content_hash, content.rows))

@@ -19,7 +19,7 @@ from ohlcv_assets.pipeline.checks import bar_checks
 from ohlcv_assets.pipeline.engines.base import Made
 from ohlcv_assets.pipeline.engines.choice import ENGINES, engine_of
 from ohlcv_assets.pipeline.steps import file_day, load_day, roll_up_day
-from ohlcv_assets.progress import Progress, nobody
+from ohlcv_assets.progress import Progress, nobody, only
 from ohlcv_assets.project import Project
 from ohlcv_assets.settings import BarEngineName
 from ohlcv_assets.units import DAY, day_bounds, day_start
@@ -96,7 +96,7 @@ def test_a_whole_day_by_setting(on_server: Project) -> None:
     file_day(project, FRIDAY)
     load_day(project, FRIDAY)
     seen: list[Progress] = []
-    rolled = roll_up_day(project, FRIDAY, observer=seen.append)
+    rolled = roll_up_day(project, FRIDAY, observer=only(seen.append, "roll up"))
     assert set(rolled.trades.values()) == {planned(project, FRIDAY)}
     assert rolled.bars == {one.name: held(project, one.name).num_rows for one in STORED_RESOLUTIONS}
     assert [(one.stage, one.done, one.unit) for one in seen] == [("roll up", sum(rolled.bars.values()), "bars")]

@@ -22,8 +22,12 @@ State = Literal["ok", "warn", "fail"]
 
 def setup_command(dataset: str, *options: str) -> str:
     """Return the command that sets up a dataset's buckets, as one types it."""
+    return _command(dataset, "influx setup", *options)
+
+
+def _command(dataset: str, *words: str) -> str:
     before = () if dataset == "default" else ("--dataset", dataset)
-    return f"`{' '.join(('ohlcv', *before, 'influx setup', *options))}`"
+    return f"`{' '.join(('ohlcv', *before, *words))}`"
 
 
 TRADE_BYTES: Final = 20
@@ -94,3 +98,7 @@ class Patient:
     def repair(self) -> str:
         """The command that changes what differs."""
         return setup_command(self.dataset, "--repair")
+
+    def command(self, *words: str) -> str:
+        """Return a command about the dataset, as one types it."""
+        return _command(self.dataset, *words)

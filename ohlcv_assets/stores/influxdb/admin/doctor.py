@@ -1,7 +1,7 @@
 """Looking at a server: can it be reached, may we do what we must, is it as the settings say, is it well.
 
 What belongs here: the looks and their order. What does not: calls (``administration``), tokens (``token_looks``),
-reading the metrics page (``vitals``), showing findings (``cli.influx``).
+tasks (``task_looks``), reading the metrics page (``vitals``), showing findings (``cli.influx``).
 
 Nothing is left behind: what a look writes, it takes away again.
 """
@@ -25,6 +25,7 @@ from ohlcv_assets.stores.influxdb.admin.buckets import difference, span
 from ohlcv_assets.stores.influxdb.admin.canary import fly
 from ohlcv_assets.stores.influxdb.admin.checkup import TRADE_BYTES, Finding, Patient, State
 from ohlcv_assets.stores.influxdb.admin.envfile import is_open
+from ohlcv_assets.stores.influxdb.admin.task_looks import look_at_tasks
 from ohlcv_assets.stores.influxdb.admin.token_looks import look_at_tokens
 from ohlcv_assets.stores.influxdb.admin.vitals import Vitals, read_vitals
 from ohlcv_assets.stores.influxdb.connection import Connection
@@ -64,6 +65,7 @@ def examine(patient: Patient) -> list[Finding]:
         "retention": _retention,
         "storage": _storage,
         "canary": _canary,
+        "tasks": look_at_tasks,
         "secrets": _secrets,
     }
     for name, look in looks.items():

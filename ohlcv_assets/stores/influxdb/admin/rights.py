@@ -20,13 +20,14 @@ Action = Literal["read", "write"]
 _BUCKETS: Final[Mapping[Role, Mapping[Content, tuple[Action, ...]]]] = {
     "load": {"trades": ("read", "write"), "bars": ("read", "write"), "records": ("read", "write")},
     "read": {"trades": ("read",), "bars": ("read",), "records": ()},
-    "tasks": {"trades": ("read",), "bars": ("read", "write"), "records": ()},
+    "tasks": {"trades": ("read",), "bars": ("read", "write"), "records": ("read", "write")},
 }
 _MORE: Final[Mapping[Role, tuple[tuple[Action, str], ...]]] = {
     # Leases are labels of the organisation, and its id is asked for by its name.
     "load": (("read", "labels"), ("write", "labels"), ("read", "orgs")),
     "read": (("read", "orgs"),),
-    "tasks": (("read", "tasks"), ("write", "tasks"), ("read", "orgs")),
+    # Who pauses a task says so in a label.
+    "tasks": (("read", "tasks"), ("write", "tasks"), ("read", "labels"), ("write", "labels"), ("read", "orgs")),
 }
 
 

@@ -2,14 +2,15 @@
 
 What belongs here: script texts. What does not: sending them (``rolling``), tasks.
 
-A script is a window, two names ``start`` and ``stop``, followed by the same pipelines whatever the window is: one a
-column, each with a source of its own. A source that two aggregates shared would hand every point to the query engine
-in place of letting the storage engine aggregate; inside a function each call is a read of its own, and they run side
-by side. Only turnover of trades is no aggregate of one field: price and amount are brought together point by point,
-which costs more than all the rest. What a pivot does not need is dropped before it, which is a third of its cost.
+A script is a window, two names ``start`` and ``stop``, and the same pipelines whatever the window is: one a column,
+each with a source of its own. A source that two aggregates shared would hand every point to the query engine in place
+of letting the storage engine aggregate; inside a function each call is a read of its own, and they run side by side.
+Only turnover of trades is no aggregate of one field: price and amount are brought together point by point, which costs
+more than all the rest. What a pivot does not need is dropped before it, which is a third of its cost.
 
-Every pipeline writes with ``to`` and then ends in a filter that nothing passes: sent as a query, the script has no
-rows to reply with. Figures: docs/downsampling.md.
+In a chunk every pipeline writes with ``to`` and then ends in a filter that nothing passes: the query has no rows to
+reply with. In a task they follow what finds its window (``following``) and are brought together to whole bars, which
+readers of the newest bars must not see in parts (``outcome``). Figures: docs/downsampling.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, Resolution
+from ohlcv_assets.stores.influxdb.downsampling.following import IMPORTS, before
+from ohlcv_assets.stores.influxdb.downsampling.outcome import after
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT, TRADES_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import flux_string, flux_time
 from ohlcv_assets.units import DAY, HOUR, MINUTE, SECOND
@@ -69,10 +72,22 @@ def chunk_script(resolution: Resolution, layout: Layout, start: int, stop: int) 
     if start % duration != 0 or stop % duration != 0 or start >= stop:
         raise ValueError(f"[{start}, {stop}) is no range of whole {resolution.name} bars")
     window = f"start = {flux_time(start)}\nstop = {flux_time(stop)}\n"
-    return window + pipelines(resolution, layout)
+    written = (
+        f'{text}\n    |> write(name: "{name}")\n    |> filter(fn: (r) => false)\n    |> yield(name: "{name}")\n'
+        for name, text in columns(resolution, layout).items()
+    )
+    return window + _source(resolution, layout) + _sink(layout.bars[resolution.name].name) + "".join(written)
 
 
-def task_script(resolution: Resolution, layout: Layout, name: str, window: str | None = None) -> str:
+def task_script(
+    resolution: Resolution,
+    layout: Layout,
+    name: str,
+    *,
+    every: int | None = None,
+    offset: int | None = None,
+    clock: str = "now()",
+) -> str:
     """Return the script of the task that keeps a resolution up to date.
 
     Parameters
@@ -83,47 +98,25 @@ def task_script(resolution: Resolution, layout: Layout, name: str, window: str |
         The buckets to read and to write.
     name
         What the task is called.
-    window
-        Flux that defines ``start`` and ``stop``; ``trailing_window`` where None.
+    every, offset
+        When it runs, in nanoseconds; as the resolution's definition says where None.
+    clock
+        Flux for the time that it is to the task; in a run of a task ``now()`` is the time that it was scheduled for.
     """
     kept = resolution.kept
-    option = f"option task = {{name: {flux_string(name)}, every: {span(kept.every)}, offset: {span(kept.offset)}}}\n"
-    return option + (trailing_window(resolution) if window is None else window) + pipelines(resolution, layout)
+    often, late = (kept.every if every is None else every), (kept.offset if offset is None else offset)
+    option = f"\noption task = {{name: {flux_string(name)}, every: {span(often)}, offset: {span(late)}}}\n"
+    window = before(resolution, layout, clock, often)
+    made = after(resolution, layout, columns(resolution, layout))
+    return IMPORTS + option + window + _source(resolution, layout) + made
 
 
-def trailing_window(resolution: Resolution) -> str:
-    """Return Flux for the window of a task that is level: what may still change, up to the last complete bar.
-
-    It follows from ``now()`` alone, which in a run of a task is the time that the run was scheduled for.
-    """
-    duration = duration_of(resolution)
-    lateness = resolution.kept.lateness
-    # The server's clock is after 1970, so that division rounds down.
-    return (
-        f"stop = time(v: int(v: now()) / {duration} * {duration})\n"
-        f"start = time(v: (int(v: now()) - {lateness}) / {duration} * {duration})\n"
-    )
-
-
-def pipelines(resolution: Resolution, layout: Layout) -> str:
-    """Return the part of a script that makes the bars of ``[start, stop)``, times that are defined before it.
-
-    Parameters
-    ----------
-    resolution
-        A stored one; 1m is made of trades, all others of the bars of their source.
-    layout
-        The buckets to read and to write.
-    """
-    bucket = layout.bars[resolution.name].name
-    if resolution.source is None:
-        source = _source(layout.trades.name, TRADES_MEASUREMENT)
-        made = [_column(name, field, function, resolution) for name, (field, function) in _OF_TRADES.items()]
-        made.append(_turnover(layout.trades.name, resolution))
-    else:
-        source = _source(layout.bars[RESOLUTIONS[resolution.source].name].name, BARS_MEASUREMENT)
-        made = [_column(name, name, function, resolution) for name, function in _OF_BARS.items()]
-    return source + _sink(bucket) + "".join(made)
+def columns(resolution: Resolution, layout: Layout) -> dict[str, str]:
+    """Return an expression for each column of ``[start, stop)`` by its name, of a function that reads a field."""
+    if resolution.source is not None:
+        return {name: _column(name, function, resolution) for name, function in _OF_BARS.items()}
+    made = {name: _column(field, function, resolution) for name, (field, function) in _OF_TRADES.items()}
+    return made | {"turnover": _turnover(layout.trades.name, resolution)}
 
 
 def duration_of(resolution: Resolution) -> int:
@@ -137,8 +130,11 @@ def span(nanos: int) -> str:
     return f"{nanos // unit}{letter}"
 
 
-def _source(bucket: str, measurement: str) -> str:
+def _source(resolution: Resolution, layout: Layout) -> str:
     """Return a function that reads one field."""
+    bucket, measurement = layout.trades.name, TRADES_MEASUREMENT
+    if resolution.source is not None:
+        bucket, measurement = layout.bars[RESOLUTIONS[resolution.source].name].name, BARS_MEASUREMENT
     return (
         "points = (field) =>\n"
         f"    {_read(bucket)}\n"
@@ -151,7 +147,7 @@ def _read(bucket: str) -> str:
 
 
 def _sink(bucket: str) -> str:
-    """Return a function that writes the values of a column, and passes none of them on."""
+    """Return a function that writes the values of a column."""
     return (
         "write = (tables=<-, name) =>\n"
         "    tables\n"
@@ -159,13 +155,11 @@ def _sink(bucket: str) -> str:
         '        |> set(key: "_field", value: name)\n'
         f'        |> set(key: "_measurement", value: {flux_string(BARS_MEASUREMENT)})\n'
         f"        |> to(bucket: {flux_string(bucket)})\n"
-        "        |> filter(fn: (r) => false)\n"
-        "        |> yield(name: name)\n"
     )
 
 
-def _column(name: str, field: str, function: str, resolution: Resolution) -> str:
-    return f'points(field: "{field}"){_windows(function, resolution)} |> write(name: "{name}")\n'
+def _column(field: str, function: str, resolution: Resolution) -> str:
+    return f'points(field: "{field}"){_windows(function, resolution)}'
 
 
 def _windows(function: str, resolution: Resolution) -> str:
@@ -182,6 +176,5 @@ def _turnover(trades: str, resolution: Resolution) -> str:
         '    |> keep(columns: ["_time", "_value", "_field", "symbol"])\n'
         '    |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")\n'
         "    |> map(fn: (r) => ({r with _value: r.price * r.amount}))\n"
-        f"   {_windows('sum', resolution)}\n"
-        '    |> write(name: "turnover")\n'
+        f"   {_windows('sum', resolution)}"
     )

@@ -22,6 +22,7 @@ import urllib3
 from ohlcv_assets.errors import StoreError, StoreQueryError
 from ohlcv_assets.stores.influxdb.connection import FIRST_PAUSE, HELPED_BY_REPEATING, LONGEST_PAUSE, Connection
 from ohlcv_assets.stores.influxdb.failures import (
+    NOT_THERE,
     Failure,
     Reply,
     error_of,
@@ -35,7 +36,6 @@ Answer = TypeVar("Answer")
 
 _TIMED_OUT: Final = frozenset({408, 499, 504})
 _TOO_MUCH: Final = re.compile(r"max-select-\w+ limit|memory (allocation )?limit", re.IGNORECASE)
-_NOT_THERE: Final = re.compile(r"database not found|retention policy not|unauthorized|insufficient permissions")
 
 
 class QueryTimeout(StoreQueryError):  # noqa: N818 -- a name that says what happened; callers ask in smaller parts
@@ -183,7 +183,7 @@ def _json_error(reply: Reply) -> str | None:
 
 def _failure_inside(message: str) -> Failure:
     """Sort an error that came with a status of 200."""
-    if _NOT_THERE.search(message):
+    if NOT_THERE.search(message):
         return Failure("access", 404, message)
     sorted_ = failure_of_reply(Reply(500, {}, json.dumps({"message": message}).encode()))
     return replace(sorted_, status=200)

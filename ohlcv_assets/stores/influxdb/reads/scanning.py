@@ -7,6 +7,7 @@ and content (``queries``), sending (``asking``), reading CSV (``reading``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
 
 import pyarrow as pa
@@ -29,6 +30,9 @@ LEAST_PAGE: Final = 1_000
 
 KEYS: Final = 100
 """Keys of one request; each is a statement."""
+
+ABREAST: Final = 2
+"""Requests for keys at a time: the server works on one with a single processor."""
 
 _SMALLER: Final = 8
 
@@ -53,11 +57,10 @@ def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
     pairs = zip(cast("list[str]", keys["symbol"].to_pylist()), nanos(keys["ts"]).tolist(), strict=True)
     wanted = sorted({(symbol, ts) for symbol, ts in pairs if FIRST_NS <= ts < END_NS})
     statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
-    tables = [
-        table
-        for at in range(0, len(statements), KEYS)
-        for table in _halved(asker, bucket, statements[at : at + KEYS], "fetch")
-    ]
+    requests = [statements[at : at + KEYS] for at in range(0, len(statements), KEYS)]
+    with ThreadPoolExecutor(ABREAST, "fetch") as pool:
+        answers = list(pool.map(lambda request: list(_halved(asker, bucket, request, "fetch")), requests))
+    tables = [table for answer in answers for table in answer]
     return in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
 
 

@@ -20,6 +20,7 @@ from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.errors import UserError
 from ohlcv_assets.stores.influxdb.downsampling.scripts import task_script
 from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.units import Nanos
 
 Drift = Literal["edited", "outdated", "edited and outdated", "unmarked"]
 """How a script differs. ``edited``: somebody changed it on the server. ``outdated``: the project has another one now.
@@ -86,6 +87,30 @@ class Task:
     last_error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as the server tells of it.
+
+    Attributes
+    ----------
+    id
+        As the server names it.
+    status
+        ``"scheduled"``, ``"started"``, ``"success"``, ``"failed"`` or ``"canceled"``.
+    scheduled_for, started, finished
+        Nanoseconds; 0 where it is not so far.
+    log
+        What was logged of it, a failure's reason among it.
+    """
+
+    id: str
+    status: str
+    scheduled_for: Nanos
+    started: Nanos
+    finished: Nanos
+    log: tuple[str, ...] = ()
+
+
 def wanted_tasks(layout: Layout, resolutions: Iterable[Resolution] = STORED_RESOLUTIONS) -> tuple[Wanted, ...]:
     """Return the tasks of a dataset, a source before what is made of it.
 
@@ -96,8 +121,13 @@ def wanted_tasks(layout: Layout, resolutions: Iterable[Resolution] = STORED_RESO
     """
     chosen = {resolution.kept.bucket for resolution in resolutions}
     found = [resolution for resolution in STORED_RESOLUTIONS if resolution.kept.bucket in chosen]
-    names = {resolution.name: f"ohlcv {layout.trades.name} {resolution.name}" for resolution in found}
+    names = {resolution.name: task_name(layout, resolution.name) for resolution in found}
     return tuple(Wanted(names[one.name], one, task_script(one, layout, names[one.name])) for one in found)
+
+
+def task_name(layout: Layout, resolution: str) -> str:
+    """Return what the task of a resolution is called."""
+    return f"ohlcv {layout.trades.name} {resolution}"
 
 
 def require_names(names: Iterable[str]) -> tuple[Resolution, ...]:

@@ -10,7 +10,7 @@ and each of them then removes all but the oldest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
@@ -18,12 +18,25 @@ from ohlcv_assets.errors import StoreAccessError
 from ohlcv_assets.stores.influxdb.admin.administration import Administration
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
-from ohlcv_assets.stores.influxdb.tasks.definitions import Drift, Task, Wanted, drift_of, wanted_tasks
+from ohlcv_assets.stores.influxdb.tasks.definitions import Drift, Run, Task, Wanted, drift_of, wanted_tasks
+from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
+from ohlcv_assets.stores.influxdb.tasks.runs import TaskRun, newest, recorded_runs
+from ohlcv_assets.units import MINUTE, SECOND
 
-Deed = Literal["made", "updated", "repaired", "left", "unchanged", "paused", "resumed", "removed", "missing"]
+Deed = Literal["made", "updated", "repaired", "left", "unchanged", "paused", "resumed", "held", "removed", "missing"]
 """What became of a task. ``updated``: the project has another script now. ``repaired``: it was edited on the server, or
-there were several. ``left``: it was, and stays so until it is to be repaired."""
+there were several. ``left``: it was, and stays so until it is to be repaired. ``held``: somebody makes its bars just
+now and resumes it afterwards."""
+
+LONG: Final = 10.0
+"""A run that is under way for so many intervals of its task is told as a fault."""
+
+LONG_AT_LEAST: Final = 10 * MINUTE
+"""Nanoseconds; a chunk of history may take a while."""
+
+_LOOKED_AT: Final = 20
 
 _FAULTS: Final[Mapping[Drift, str]] = {
     "edited": "its script was edited on the server",
@@ -49,6 +62,16 @@ class Standing:
         How its script differs; None where it does not.
     owner_fault
         Why the runs of its owner cannot work; None where they can.
+    last
+        What the last run recorded that did its work; None where none has.
+    running
+        The run that has been under way for longest; None where there is none.
+    running_for
+        For how long; nanoseconds by the server's clock.
+    paused_by
+        Who keeps it still while making bars of its resolution.
+    left_by
+        Who had paused it and is gone; it was resumed.
     """
 
     wanted: Wanted
@@ -56,6 +79,11 @@ class Standing:
     others: tuple[Task, ...] = ()
     drift: Drift | None = None
     owner_fault: str | None = None
+    last: TaskRun | None = None
+    running: Run | None = None
+    running_for: int = 0
+    paused_by: str | None = None
+    left_by: str | None = None
 
     @property
     def state(self) -> Literal["active", "paused", "missing"]:
@@ -72,8 +100,30 @@ class Standing:
             found.append(f"there are {len(self.others) + 1} of this name")
         if self.owner_fault is not None:
             found.append(self.owner_fault)
-        if self.task is not None and self.task.last_run == "failed":
+        if self.failed and self.task is not None:
             found.append(f"its last run failed: {self.task.last_error or 'no reason told'}")
+        if self.is_stuck:
+            found.append(f"a run has been under way for {self.running_for // SECOND} s")
+        return tuple(found)
+
+    @property
+    def failed(self) -> bool:
+        """Whether its last run failed."""
+        return self.task is not None and self.task.last_run == "failed"
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a run has been under way for so long that it may never end."""
+        return self.running_for > max(LONG_AT_LEAST, LONG * self.wanted.resolution.kept.every)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and no fault, in words."""
+        found = []
+        if self.paused_by is not None:
+            found.append(f"paused by {self.paused_by}, which makes its bars just now")
+        if self.left_by is not None:
+            found.append(f"had been left paused by {self.left_by}, which is gone; it runs again")
         return tuple(found)
 
 
@@ -108,20 +158,37 @@ class TaskManager:
         The dataset's buckets.
     resolutions
         Those whose tasks are meant.
+    terms
+        How long to wait for others who pause and resume.
     """
 
     def __init__(
-        self, connection: Connection, layout: Layout, resolutions: Sequence[Resolution] = STORED_RESOLUTIONS
+        self,
+        connection: Connection,
+        layout: Layout,
+        resolutions: Sequence[Resolution] = STORED_RESOLUTIONS,
+        terms: Terms | None = None,
     ) -> None:
         self._connection = connection
         self._layout = layout
         self._calls = TaskCalls(connection)
+        self._pausing = Pausing(connection, layout, terms or Terms())
         self._wanted = wanted_tasks(layout, resolutions)
 
     def look(self) -> list[Standing]:
-        """Return each task as it should be and as it is, as far as the token may read tasks."""
-        owners = self._calls.owners()
-        return [self._look_at(wanted, owners) for wanted in self._wanted]
+        """Return each task as it should be and as it is, as far as the token may read tasks.
+
+        Tasks that were left paused by somebody who is gone are resumed.
+        """
+        left = {mended.resolution: mended.left_by for mended in self._pausing.mend()}
+        holders = self._pausing.holders()
+        last = newest(recorded_runs(self._connection, self._layout, 1))
+        found = []
+        for standing in self._standings():
+            name = standing.wanted.resolution.name
+            told = replace(standing, last=last.get(name), paused_by=holders.get(name), left_by=left.get(name))
+            found.append(self._with_running(told))
+        return found
 
     def install(self, *, repair: bool = False) -> list[Done]:
         """Make the tasks that are missing and update those whose script is older than the project's.
@@ -140,9 +207,9 @@ class TaskManager:
             write bars. Only in the last case are there tasks.
         """
         self._require_buckets()
-        before = self.look()
-        done = [self._install(standing, repair=repair) for standing in before]
-        for standing in self.look():
+        self._pausing.mend()
+        done = [self._install(standing, repair=repair) for standing in self._standings()]
+        for standing in self._standings():
             for other in standing.others:
                 self._calls.remove(other)
             if standing.owner_fault is not None:
@@ -150,12 +217,23 @@ class TaskManager:
         return done
 
     def set_active(self, active: bool) -> list[Done]:
-        """Have the tasks run by themselves, or pause them; a run that is under way goes on."""
+        """Have the tasks run by themselves, or pause them; a run that is under way goes on.
+
+        A pause that is asked for here lasts, whoever keeps the task still meanwhile.
+        """
+        self._pausing.mend()
+        if not active:
+            self._pausing.forget([wanted.resolution.name for wanted in self._wanted])
+        held = self._pausing.holders() if active else {}
         done = []
-        for standing in self.look():
+        for standing in self._standings():
             deed: Deed = "missing" if standing.task is None else "unchanged"
             for task in _all(standing):
-                if task.active != active:
+                if task.active == active:
+                    continue
+                if standing.wanted.resolution.name in held:
+                    deed = "held"
+                else:
                     self._calls.set_active(task, active)
                     deed = "resumed" if active else "paused"
             done.append(Done(standing.wanted.name, standing.wanted.resolution.name, deed))
@@ -164,19 +242,27 @@ class TaskManager:
     def remove(self) -> list[Done]:
         """Remove the tasks; their bars stay."""
         done = []
-        for standing in self.look():
+        for standing in self._standings():
             for task in _all(standing):
                 self._calls.remove(task)
             deed: Deed = "missing" if standing.task is None else "removed"
             done.append(Done(standing.wanted.name, standing.wanted.resolution.name, deed))
         return done
 
-    def _look_at(self, wanted: Wanted, owners: Mapping[str, bool]) -> Standing:
-        found = self._calls.named(wanted.name)
-        if not found:
-            return Standing(wanted, None)
-        task, *others = found
-        return Standing(wanted, task, tuple(others), drift_of(wanted, task), _owner_fault(task, owners))
+    def _standings(self) -> list[Standing]:
+        """Return tasks, scripts and owners alone."""
+        owners = self._calls.owners()
+        named = self._calls.named(*(wanted.name for wanted in self._wanted))
+        return [_standing(wanted, named[wanted.name], owners) for wanted in self._wanted]
+
+    def _with_running(self, standing: Standing) -> Standing:
+        """Add what is under way."""
+        runs = [run for task in _all(standing) for run in self._calls.runs(task, _LOOKED_AT) if run.status == "started"]
+        if not runs:
+            return standing
+        oldest = min(runs, key=lambda run: run.started)
+        now = int(self._connection.server_time()) * SECOND
+        return replace(standing, running=oldest, running_for=max(0, now - oldest.started))
 
     def _install(self, standing: Standing, *, repair: bool) -> Done:
         wanted, task, drift = standing.wanted, standing.task, standing.drift
@@ -200,7 +286,7 @@ class TaskManager:
     def _make(self, wanted: Wanted) -> None:
         """Make a task; take it back where the token cannot see it, or every install would make one more."""
         made = self._calls.make(wanted)
-        if made.id not in {task.id for task in self._calls.named(wanted.name)}:
+        if made.id not in {task.id for task in self._calls.named(wanted.name)[wanted.name]}:
             self._calls.remove(made)
             raise self._refusal(wanted, "read tasks")
 
@@ -211,16 +297,25 @@ class TaskManager:
             source = wanted.resolution.source
             read = self._layout.trades if source is None else self._layout.bars[source]
             written = self._layout.bars[wanted.resolution.name]
-            if admin.sees_bucket(read.name) is None:
-                raise self._refusal(wanted, f"read the bucket {read.name!r}")
-            if not admin.may_write(written.name):
-                raise self._refusal(wanted, f"write the bucket {written.name!r}")
+            for bucket in (read, self._layout.status):
+                if admin.sees_bucket(bucket.name) is None:
+                    raise self._refusal(wanted, f"read the bucket {bucket.name!r}")
+            for bucket in (written, self._layout.status):
+                if not admin.may_write(bucket.name):
+                    raise self._refusal(wanted, f"write the bucket {bucket.name!r}")
 
     def _refusal(self, wanted: Wanted, what: str) -> StoreAccessError:
         return StoreAccessError(
             f"The task {wanted.name!r} was not installed, for at {self._connection.address.url} the token of tasks "
-            f"may not {what}: `ohlcv influx setup` makes buckets and tokens."
+            f"may not {what}: `ohlcv influx setup` makes buckets and tokens, with --repair it replaces older tokens."
         )
+
+
+def _standing(wanted: Wanted, found: Sequence[Task], owners: Mapping[str, bool]) -> Standing:
+    if not found:
+        return Standing(wanted, None)
+    task, *others = found
+    return Standing(wanted, task, tuple(others), drift_of(wanted, task), _owner_fault(task, owners))
 
 
 def _all(standing: Standing) -> tuple[Task, ...]:

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from ohlcv_assets.errors import SettingsError, StoreAccessError
 from ohlcv_assets.stores.influxdb.admin.administration import Administration
-from ohlcv_assets.stores.influxdb.admin.rights import Right
+from ohlcv_assets.stores.influxdb.admin.buckets import contents
+from ohlcv_assets.stores.influxdb.admin.rights import Right, rights_of
 from ohlcv_assets.stores.influxdb.admin.setup import OPERATOR, PASSWORD, set_up
 from ohlcv_assets.stores.influxdb.admin.tokens import digits
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
@@ -76,7 +77,7 @@ def test_tokens_may_do_what_they_must_and_no_more(fresh_url: str, kept: Kept) ->
     for name, readers, writers in (
         ("trades", {"load", "read", "tasks"}, {"load"}),
         ("ohlcv_1m", {"load", "read", "tasks"}, {"load", "tasks"}),
-        ("ohlcv_status", {"load"}, {"load"}),
+        ("ohlcv_status", {"load", "tasks"}, {"load", "tasks"}),
     ):
         assert {role for role in tokens if admin.sees_bucket(name, tokens[role]) is not None} == readers
         assert {role for role in tokens if admin.may_write(name, tokens[role])} == writers
@@ -198,6 +199,25 @@ def test_rights_too_few_and_too_many_are_told_and_repaired(fresh_url: str, kept:
     assert repaired.drift == []
     assert not admin.works(token)
     assert set_up(kept.order(fresh_url), kept).drift == []
+
+
+def test_a_token_of_an_older_version_is_told_and_repaired(fresh_url: str, kept: Kept) -> None:
+    """A tasks token from before tasks kept records lacks the rights to: told with what to do, and replaced."""
+    set_up(kept.order(fresh_url), kept)
+    admin = admin_of(fresh_url, kept)
+    status = admin.places()["ohlcv_status"].id
+    now = rights_of("tasks", admin.org_id(), contents(layout(), admin.places().values()))
+    older = frozenset(right for right in now if right.id != status and right.kind != "labels")
+    id_, token = admin.make_token("", older)
+    admin.describe_token(id_, f"ohlcv tasks token {digits(token)}")
+    kept({"OHLCV_INFLUX_TASKS_TOKEN": token})
+    (drift,) = set_up(kept.order(fresh_url), kept).drift
+    assert drift.name == "OHLCV_INFLUX_TASKS_TOKEN"
+    assert "read all labels, read bucket 'ohlcv_status', write all labels, write bucket 'ohlcv_status'" in drift.text
+    assert drift.remedy == "`ohlcv influx setup --repair` puts a new token in its place"
+    assert set_up(kept.order(fresh_url, repair=True), kept).drift == []
+    assert not admin.works(token)
+    assert admin.may_write("ohlcv_status", kept.tokens["tasks"])
 
 
 def test_a_token_made_elsewhere_is_tried(fresh_url: str, kept: Kept) -> None:

@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 
 from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, STORED_RESOLUTIONS, Resolution
-from ohlcv_assets.stores.influxdb.downsampling.scripts import (
-    chunk_script,
-    pipelines,
-    span,
-    task_script,
-    trailing_window,
-)
+from ohlcv_assets.stores.influxdb.downsampling.scripts import chunk_script, span, task_script
 from ohlcv_assets.stores.influxdb.layout import Layout, layout_of
 from ohlcv_assets.units import DAY, HOUR, MINUTE, SECOND, day_bounds, day_start
 from ohlcv_assets_tests.bars.made import DAY_ONE
@@ -55,10 +49,12 @@ def shape(held: object) -> Any:  # Any: a tree of any depth
 def test_every_column_is_written_once_and_silently(resolution: Resolution) -> None:
     """A script has one pipeline a column of bars; each writes, and passes nothing on to the reply."""
     text = chunk_script(resolution, layout(), *day_bounds(DAY_ONE))
-    assert sorted(re.findall(r'\|> write\(name: "(\w+)"\)', text)) == sorted(BARS.names[2:])
-    sink = text.split("write = (tables=<-, name) =>")[1].split("\npoints(")[0]
-    assert sink.index("to(bucket:") < sink.index("filter(fn: (r) => false)") < sink.index("yield(")
-    assert text.count("yield(") == 1
+    columns = sorted(BARS.names[2:])
+    assert (
+        sorted(re.findall(r'\|> write\(name: "(\w+)"\)\s+\|> filter\(fn: \(r\) => false\)\s+\|> yield', text))
+        == columns
+    )
+    assert re.findall(r'yield\(name: "(\w+)"\)', text) == re.findall(r'write\(name: "(\w+)"\)', text)
     assert text.count('createEmpty: false, timeSrc: "_start"') == len(BARS.names) - 2
 
 
@@ -67,16 +63,20 @@ def test_sources_are_calls_of_a_function(resolution: Resolution) -> None:
     """No two aggregates share a source, which would keep the storage engine from aggregating."""
     parsed = Parser(chunk_script(resolution, layout(), *day_bounds(DAY_ONE))).program()
     assigned = {node.parts[0]: node.parts[1].kind for node in parsed if node.kind == "assign"}
-    assert assigned == {"start": "literal", "stop": "literal", "points": "function", "write": "function"}
+    functions = dict.fromkeys(("points", "write"), "function")
+    assert assigned == {"start": "literal", "stop": "literal"} | functions
 
 
 @each_resolution
 def test_it_reads_its_source_and_writes_its_bucket(resolution: Resolution) -> None:
-    """1m is made of trades, everything else of the bars of its source; nothing else is touched."""
+    """1m is made of trades, everything else of the bars of its source; nothing else is touched but a task's records."""
     chosen = layout("btc_", "ticks")
     source = "btc_ticks" if resolution.source is None else f"btc_ohlcv_{resolution.source}"
-    found = re.findall(r'(from|to)\(bucket: "(\w+)"\)', pipelines(resolution, chosen))
-    assert set(found) == {("from", source), ("to", f"btc_ohlcv_{resolution.name}")}
+    own = f"btc_ohlcv_{resolution.name}"
+    found = re.findall(r'(from|to)\(\s*bucket: "(\w+)"', chunk_script(resolution, chosen, *day_bounds(DAY_ONE)))
+    assert set(found) == {("from", source), ("to", own)}
+    task = re.findall(r'(from|to)\(\s*bucket: "(\w+)"', task_script(resolution, chosen, "t"))
+    assert set(task) == {*found, ("from", "ohlcv_status"), ("to", "ohlcv_status")}
 
 
 @each_resolution
@@ -89,8 +89,9 @@ def test_hostile_names_stay_names(resolution: Resolution) -> None:
     names = {text for text in texts(hostile) if HOSTILE in text}
     source = f"{HOSTILE}{HOSTILE}" if resolution.source is None else f"{HOSTILE}ohlcv_{resolution.source}"
     assert names == {source, f"{HOSTILE}ohlcv_{resolution.name}"}
-    (option, *_) = Parser(task_script(resolution, layout(), HOSTILE)).program()
-    assert HOSTILE in set(texts(option))
+    task = Parser(task_script(resolution, layout(HOSTILE, HOSTILE), HOSTILE)).program()
+    assert shape(task) == shape(Parser(task_script(resolution, layout(), "t")).program())
+    assert HOSTILE in set(texts(task[0]))
 
 
 def test_parts_of_bars_are_refused() -> None:
@@ -104,31 +105,26 @@ def test_parts_of_bars_are_refused() -> None:
 
 @each_resolution
 def test_a_task_runs_the_pipelines_of_a_chunk(resolution: Resolution) -> None:
-    """A task and a chunk differ in their windows alone; the task runs as the definition says."""
+    """A task and a chunk make bars by the same text, whatever their windows; the task runs as the definition says."""
     chosen = layout()
     task = task_script(resolution, chosen, "bars")
-    option, rest = task.split("\n", 1)
+    chunk = chunk_script(resolution, chosen, *day_bounds(DAY_ONE))
     kept = resolution.kept
-    assert option == f'option task = {{name: "bars", every: {span(kept.every)}, offset: {span(kept.offset)}}}'
-    assert rest == trailing_window(resolution) + pipelines(resolution, chosen)
-    assert chunk_script(resolution, chosen, *day_bounds(DAY_ONE)).endswith(pipelines(resolution, chosen))
-    own = task_script(resolution, chosen, "bars", "start = a\nstop = b\n")
-    assert own == f"{option}\nstart = a\nstop = b\n{pipelines(resolution, chosen)}"
+    assert f'\noption task = {{name: "bars", every: {span(kept.every)}, offset: {span(kept.offset)}}}\n' in task
+    assert chunk[chunk.index("points = ") : chunk.index("write = ")] in task
+    expressions = re.findall(r'^((?:points|from)\((?:.|\n)*?)\n    \|> write\(name: "(\w+)"\)$', chunk, re.MULTILINE)
+    assert len(expressions) == len(BARS.names) - 2
+    for expression, name in expressions:
+        assert f'{expression} |> column(name: "{name}")' in task
 
 
 @each_resolution
-def test_the_trailing_window_is_whole_bars(resolution: Resolution) -> None:
-    """It ends with the last complete bar and begins as far back as trades may come late, at an open time."""
-    now = day_start(DAY_ONE) + 13 * HOUR + 47 * MINUTE + 11 * SECOND + 5
-    found = {}
-    for name, text in re.findall(r"(\w+) = time\(v: (.*)\)\n", trailing_window(resolution)):
-        expression = text.replace("int(v: now())", str(now)).replace("/", "//")
-        assert re.fullmatch(r"[\d ()*/-]+", expression)
-        found[name] = eval(expression)  # noqa: S307 -- arithmetic, see above
-    duration = resolution.duration
-    assert duration is not None
-    assert found["stop"] == now - now % duration
-    assert found["start"] == found["stop"] - resolution.kept.lateness
+def test_another_schedule_and_clock(resolution: Resolution) -> None:
+    """A task can be made to run otherwise, and to believe in another time."""
+    task = task_script(resolution, layout(), "bars", every=2 * SECOND, offset=SECOND, clock="time(v: 7)")
+    assert 'option task = {name: "bars", every: 2s, offset: 1s}' in task
+    assert "complete = whole(at: int(v: time(v: 7)), of: duration)" in task
+    assert f"int(v: began) - last_begun < {10 * SECOND}" in task
 
 
 def test_spans() -> None:

@@ -11,11 +11,13 @@ import io
 import operator
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from ohlcv_assets_tests.stores.influxdb.fake import flux_tables
 from ohlcv_assets_tests.stores.influxdb.fake.flux_parse import Duration, Node, Parser, Time
 from ohlcv_assets_tests.stores.influxdb.fake.flux_tables import Find, Function, Stream, Table
+from ohlcv_assets_tests.stores.influxdb.fake.flux_values import VALUES
 from ohlcv_assets_tests.stores.influxdb.fake.instants import float_text, nanos_of, text_of
 from ohlcv_assets_tests.stores.influxdb.fake.organisation import invalid
 
@@ -48,8 +50,8 @@ _BINARY: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 _TYPES: Final = {Time: "dateTime:RFC3339", float: "double", bool: "boolean", int: "long", str: "string"}
 
 
-def run(text: str, find: Find, *, annotations: bool) -> bytes:
-    """Run a script and return its results as CSV.
+def run(text: str, find: Find, *, annotations: bool, now: int | None = None) -> bytes:
+    """Run a script and return its results as CSV; it is ``now`` to it, or what the clock says.
 
     Raises
     ------
@@ -57,18 +59,25 @@ def run(text: str, find: Find, *, annotations: bool) -> bytes:
         It does not compile, or asks for what is not there.
     """
     results: dict[str, Stream] = {}
-    names: Names = {"true": True, "false": False, "now": lambda _: Time(time.time_ns()), **_constants(), **_made(find)}
+    moment = Time(time.time_ns() if now is None else now)
+    names: Names = {"true": True, "false": False, "now": lambda _: moment, **_constants(), **_made(find), **VALUES}
     names["yield"] = Function(
         "yield", lambda arguments: results.setdefault(arguments.get("name", "_result"), arguments["tables"])
     )
     try:
-        for statement in Parser(text).program():
+        for statement in _program(text):
             value = _state(statement, names)
             if statement.kind == "value" and isinstance(value, Stream) and value not in results.values():
                 results["_result"] = value
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise invalid(f"compilation failed: {type(error).__name__} {error}") from error
     return "".join(_written(name, stream, annotations=annotations) for name, stream in results.items()).encode()
+
+
+@lru_cache(maxsize=64)
+def _program(text: str) -> list[Node]:
+    """Return the statements of a script; tasks run the same one again and again."""
+    return Parser(text).program()
 
 
 def _constants() -> Names:
@@ -178,6 +187,7 @@ _MEANINGS: Final[Mapping[str, Callable[[Parts, Names], Any]]] = {
     "array": lambda parts, names: [_evaluate(part, names) for part in parts],
     "record": _record,
     "function": _function,
+    "index": lambda parts, names: _evaluate(parts[0], names)[_evaluate(parts[1], names)],
     "call": _call,
     "pipe": lambda parts, names: _call(parts[1].parts, names, {"tables": _evaluate(parts[0], names)}),
     "if": lambda parts, names: _evaluate(parts[1] if _evaluate(parts[0], names) else parts[2], names),

@@ -152,8 +152,11 @@ class Parser:
                 left = Node("member", (left, self._advance()))
             elif opened == "(":
                 left = Node("call", (left, self._properties(")")))
-            else:
+            elif self.kind == "string":
                 left = Node("member", (left, unquoted(self._advance())))
+                self._expect("]")
+            else:
+                left = Node("index", (left, self.expression()))
                 self._expect("]")
         return left
 

@@ -291,22 +291,23 @@ def _truncate(table: Table, arguments: Arguments) -> Iterable[Table]:
 
 
 def to(find: Find) -> Callable[[Arguments], Stream]:
-    """Return ``to(bucket:)``: columns of text are tags, but those that begin with an underscore."""
+    """Return ``to(bucket:)``: columns of text are tags but those that begin with an underscore, or those named."""
 
     def write(arguments: Arguments) -> Stream:
         bucket = source(find, arguments).bucket
         assert bucket is not None
         for table in arguments["tables"].tables:
-            bucket.shelf.write([_point(table.whole(row)) for row in table.rows])
+            bucket.shelf.write([_point(table.whole(row), arguments) for row in table.rows])
         return Stream(arguments["tables"].tables)
 
     return write
 
 
-def _point(row: Row) -> Point:
-    tags = {name: value for name, value in row.items() if isinstance(value, str) and not name.startswith("_")}
-    key = (row["_measurement"], tuple(sorted(tags.items())))
-    return key, {row["_field"]: row["_value"]}, int(row["_time"])
+def _point(row: Row, arguments: Arguments) -> Point:
+    texts = [name for name, value in row.items() if isinstance(value, str) and not name.startswith("_")]
+    key = (row["_measurement"], tuple(sorted((name, row[name]) for name in arguments.get("tagColumns", texts))))
+    made = arguments.get("fieldFn")
+    return key, {row["_field"]: row["_value"]} if made is None else made({"r": row}), int(row["_time"])
 
 
 def schema(find: Find) -> dict[str, Callable[[Arguments], Stream]]:

@@ -191,6 +191,8 @@ class FakeServer(FaultyServer):
         return _json(self.held.add_token(_document(request)), 201)
 
     def _labels(self, request: Request, token: Document, identity: str) -> Answer:
+        if request.method == "GET" and not identity and not self.held.may(token, "read", "labels"):
+            return _json({"labels": []})
         self._require(token, "read" if request.method == "GET" else "write", "labels")
         if not identity:
             if request.method == "POST":
@@ -209,6 +211,9 @@ class FakeServer(FaultyServer):
         return _json({"label": label})
 
     def _tasks(self, request: Request, token: Document, identity: str) -> Answer:
+        identity, _, run = identity.partition("/runs")
+        if run or request.path.endswith("/runs"):
+            return self._runs(request, token, identity, run.strip("/"))
         if request.method == "POST":
             return _json(self.tasks.add(token, _document(request)), 201)
         if request.method == "PATCH":
@@ -219,6 +224,12 @@ class FakeServer(FaultyServer):
         if identity:
             return _json(self.tasks.find(token, identity))
         return _json({"tasks": self.tasks.named(token, request.query)})
+
+    def _runs(self, request: Request, token: Document, identity: str, run: str) -> Answer:
+        if request.method == "DELETE":
+            self.tasks.cancel(token, identity, run)
+            return Answer(204)
+        return _json({"runs": self.tasks.runs_of(token, identity, request.query)})
 
     def _require(self, token: Document, action: str, kind: str, identity: str | None = None) -> None:
         if not self.held.may(token, action, kind, identity):

@@ -1,6 +1,6 @@
-"""Tasks of the fake server: kept, changed and removed; none of them ever runs.
+"""Tasks of the fake server: kept, changed and removed; they run when a test says so.
 
-What belongs here: documents of tasks, and who may see and change them. What does not: HTTP.
+What belongs here: documents of tasks and of their runs, who may see and change them, running them. What does not: HTTP.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from ohlcv_assets_tests.stores.influxdb.fake import flux
+from ohlcv_assets_tests.stores.influxdb.fake.instants import duration_of, text_of
 from ohlcv_assets_tests.stores.influxdb.fake.organisation import (
+    Bucket,
     Document,
     Organisation,
     RefusedError,
@@ -28,18 +31,21 @@ class Tasks:
     ----------
     held
         By id; tests may look and change things behind the back of who manages them.
+    runs
+        What is told of runs, by the task's id.
     """
 
     def __init__(self, organisation: Organisation) -> None:
         self._organisation = organisation
         self.held: dict[str, Document] = {}
+        self.runs: dict[str, list[Document]] = {}
 
     def named(self, token: Document, query: Mapping[str, str]) -> list[Document]:
-        """Return the tasks of a name, or all; none to a token that may not read them."""
+        """Return a page of tasks; none to a token that may not read them."""
         if not self._organisation.may(token, "read", "tasks"):
             return []
-        found = list(self.held.values())
-        return [task for task in found if task["name"] == query["name"]] if "name" in query else found
+        found = [task for key, task in sorted(self.held.items()) if key > query.get("after", "")]
+        return found[: int(query.get("limit", "100"))]
 
     def find(self, token: Document, identity: str) -> Document:
         """Return a task.
@@ -68,6 +74,7 @@ class Tasks:
             **_options(document["flux"]),
         }
         self.held[made["id"]] = made
+        self.runs[made["id"]] = []
         return made
 
     def change(self, token: Document, identity: str, document: Document) -> Document:
@@ -83,6 +90,55 @@ class Tasks:
         """Remove a task."""
         self._require(token, "delete", identity)
         del self.held[identity]
+
+    def runs_of(self, token: Document, identity: str, query: Mapping[str, str]) -> list[Document]:
+        """Return the latest runs of a task."""
+        self.find(token, identity)
+        return self.runs[identity][::-1][: int(query.get("limit", "100"))]
+
+    def cancel(self, token: Document, identity: str, run: str) -> None:
+        """End a run that is under way."""
+        self._require(token, "update", identity)
+        for found in self.runs[identity]:
+            if found["id"] == run:
+                found["status"] = "canceled"
+
+    def run(self, task: Document, at: int) -> Document:
+        """Run a task as if it were that time, nanoseconds."""
+        told: Document = {
+            "id": self._organisation.new_id(),
+            "taskID": task["id"],
+            "status": "success",
+            "scheduledFor": text_of(at),
+            "startedAt": text_of(at + duration_of(task["offset"])),
+            "finishedAt": text_of(at + duration_of(task["offset"])),
+            "log": [{"message": "Started task from script"}],
+        }
+        self.runs[task["id"]].append(told)
+        try:
+            flux.run(task["flux"], self._find, annotations=False, now=at)
+        except RefusedError as error:
+            told["status"] = "failed"
+            told["log"].append({"message": f"could not execute task run: {error.message}"})
+        task.update(lastRunStatus=told["status"], lastRunError="", latestCompleted=told["scheduledFor"])
+        if told["status"] == "failed":
+            task["lastRunError"] = told["log"][-1]["message"]
+        return told
+
+    def pass_time(self, start: int, stop: int) -> None:
+        """Run each active task at all times from a start to before a stop at which it is due, in their order."""
+        due = []
+        for task in self.held.values():
+            every, offset = duration_of(task["every"]), duration_of(task["offset"])
+            first = -(-(start - offset) // every) * every
+            due += [(at + offset, at, task) for at in range(first, stop - offset, every)]
+        for _, at, task in sorted(due, key=lambda one: one[:2]):
+            if task["status"] == "active":
+                self.run(task, at)
+
+    def _find(self, name: str) -> Bucket | None:
+        """Return a bucket as the owner of all sees it."""
+        return next((found for found in self._organisation.buckets.values() if found.document["name"] == name), None)
 
     def _require(self, token: Document, doing: str, identity: str | None = None) -> None:
         if identity is not None and identity not in self.held:

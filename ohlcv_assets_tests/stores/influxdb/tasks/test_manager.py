@@ -139,9 +139,14 @@ def test_several_of_one_name(manager: TaskManager, connection: Connection) -> No
     TaskCalls(connection).make(first.wanted)
     assert manager.look()[0].faults == ("there are 2 of this name",)
     manager.set_active(active=False)
-    assert [task.active for task in TaskCalls(connection).named(first.wanted.name)] == [False, False]
+    assert [task.active for task in named(connection, first)] == [False, False]
     assert manager.install()[0].deed == "repaired"
-    assert TaskCalls(connection).named(first.wanted.name) == [replace(task_of(first), active=False)]
+    assert named(connection, first) == [replace(task_of(first), active=False)]
+
+
+def named(connection: Connection, standing: Standing) -> list[Task]:
+    """Return the tasks of a name."""
+    return TaskCalls(connection).named(standing.wanted.name)[standing.wanted.name]
 
 
 def test_buckets_that_are_missing(connection: Connection, any_layout: Layout) -> None:
@@ -158,7 +163,7 @@ def test_buckets_that_are_missing(connection: Connection, any_layout: Layout) ->
 
 def test_a_token_without_the_right(any_server: Server, any_layout: Layout, manager: TaskManager) -> None:
     """One that may not write tasks is told at once; one that may not read them makes none that nobody sees."""
-    everything = (("read", "buckets"), ("write", "buckets"))
+    everything = [(action, kind) for kind in ("buckets", "labels") for action in ("read", "write")]
     reader = TaskManager(limited(any_server, *everything, ("read", "tasks")), any_layout)
     with pytest.raises(StoreAccessError, match=r"could not make the task 'ohlcv .* 1m' .*OHLCV_INFLUX_TASKS_TOKEN"):
         reader.install()
@@ -171,6 +176,22 @@ def test_a_token_without_the_right(any_server: Server, any_layout: Layout, manag
     assert states(writer) == ["missing"] * COUNT
     with pytest.raises(StoreAccessError, match="could not pause the task"):
         reader.set_active(active=False)
+
+
+def test_a_token_of_an_older_version(any_server: Server, any_layout: Layout, manager: TaskManager) -> None:
+    """One that may not use the records or the labels is told what puts another in its place."""
+    manager.install()
+    buckets = [("read", "buckets"), ("write", "buckets")]
+    tasks = [("read", "tasks"), ("write", "tasks")]
+    labelless = TaskManager(limited(any_server, *buckets, *tasks), any_layout)
+    with pytest.raises(StoreAccessError, match="by which pauses are agreed on: `ohlcv influx setup --repair`"):
+        labelless.set_active(active=False)
+    recordless = TaskManager(limited(any_server, *tasks, ("read", "labels"), ("write", "labels")), any_layout)
+    with pytest.raises(
+        StoreAccessError, match=r"may not read the bucket '.*_status', .* `ohlcv influx setup --repair`"
+    ):
+        recordless.look()
+    assert states(manager) == ["active"] * COUNT
 
 
 def test_owners_who_cannot_write(fake_server: Fake, fresh_layout: Any) -> None:
@@ -207,7 +228,7 @@ def test_a_server_that_fails(fake_server: Fake, fresh_layout: Any) -> None:
     fake_server.faults.add("answer", **failing)
     assert states(manager) == ["missing"] * COUNT
     fake_server.faults.add("answer", times=None, **failing)
-    with pytest.raises(StoreUnavailableError, match=r"could not look for the task .*engine is closed"):
+    with pytest.raises(StoreUnavailableError, match=r"could not look for the tasks .*engine is closed"):
         manager.look()
 
 
