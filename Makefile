@@ -15,6 +15,7 @@ WITH_HOME := DAGSTER_HOME="$(CURDIR)/$(HOME_DIR)"
 HOST := 127.0.0.1
 PORT := 3000
 COMPOSE := docker compose
+PROFILES := dagster api
 PAGES := ohlcv_assets/web/index.html
 NODE_MODULES := web/node_modules/.installed
 # Node of the package index lies in .venv where the machine has none, or an old one.
@@ -78,23 +79,24 @@ cover: $(INSTALLED)
 dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
 	$(WITH_HOME) $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
 
-serve: $(INSTALLED) ## HTTP API on 127.0.0.1:8000, with its documentation at /docs
+serve: $(PAGES) ## The chart and the HTTP API on 127.0.0.1:8000, its documentation at /docs
 	@$(BIN)/ohlcv serve
 
 bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 	$(BIN)/ohlcv bench
 
-up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster on 127.0.0.1:3000
-	@test -z "$(filter-out dagster,$(WITH))" || { echo "WITH=$(WITH) is not known: WITH=dagster, or leave it out." >&2; exit 2; }
-	@test -z "$(WITH)" || ! $(COMPOSE) --profile dagster config | grep -qE '^ *OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
-		echo "Dagster needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again." >&2; exit 2; }
-	@$(COMPOSE) $(if $(WITH),--profile "$(WITH)") up --detach --wait $(if $(WITH),--build)
+up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster (3000), WITH=api the chart (8000)
+	@test -z "$(filter-out $(PROFILES),$(WITH))" || { \
+		echo "WITH=$(WITH) is not known: dagster, api, or both as WITH='dagster api', or leave it out." >&2; exit 2; }
+	@test -z "$(WITH)" || ! $(COMPOSE) $(WITH:%=--profile %) config | grep -qE '^ *OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
+		echo "$(WITH) needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again." >&2; exit 2; }
+	@$(COMPOSE) $(WITH:%=--profile %) up --detach --wait $(if $(WITH),--build)
 
 down: docker-ready ## Stop what `make up` started; its data stay
-	@$(COMPOSE) --profile dagster down
+	@$(COMPOSE) $(PROFILES:%=--profile %) down
 
 logs: docker-ready ## Follow what the containers of `make up` print
-	@$(COMPOSE) --profile dagster logs --follow --tail 100
+	@$(COMPOSE) $(PROFILES:%=--profile %) logs --follow --tail 100
 
 docker-ready:
 	@$(COMPOSE) version >/dev/null 2>&1 || { echo "'$(COMPOSE)' cannot be run: install Docker with its compose plugin," \
