@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,6 +22,7 @@ _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome
 _DESKTOP: Final = (1280, 760)
 
 Opener = Callable[..., Page]
+OpenerOf = Callable[[Callable[[], str]], Opener]
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +58,14 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, service: Standin, complaints: list[str]) -> Iterator[Opener]:
-    """Return what opens the chart page and waits until it has something to show."""
+def open_page(open_on: OpenerOf, service: Standin) -> Opener:
+    """Return what opens the chart page of the stand-in and waits until it has something to show."""
+    return open_on(lambda: service.url)
+
+
+@pytest.fixture
+def open_on(browser: Browser, complaints: list[str]) -> Iterator[OpenerOf]:
+    """Return what opens the chart page at an address and waits until it has something to show."""
     contexts: list[BrowserContext] = []
 
     def told(message: ConsoleMessage) -> None:
@@ -69,7 +77,13 @@ def open_page(browser: Browser, service: Standin, complaints: list[str]) -> Iter
         ):
             complaints.append(message.text)
 
-    def opened(query: str = "?symbol=BTC-USD", *, size: tuple[int, int] = _DESKTOP, dark: bool = False) -> Page:
+    def opened(
+        address: Callable[[], str],
+        query: str = "?symbol=BTC-USD",
+        *,
+        size: tuple[int, int] = _DESKTOP,
+        dark: bool = False,
+    ) -> Page:
         scheme: Literal["dark", "light"] = "dark" if dark else "light"
         context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
         context.set_default_timeout(10_000)
@@ -77,10 +91,10 @@ def open_page(browser: Browser, service: Standin, complaints: list[str]) -> Iter
         page = context.new_page()
         page.on("console", told)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(service.url + query)
+        page.goto(address() + query)
         page.wait_for_selector("#stage:not([data-phase=loading])")
         return page
 
-    yield opened
+    yield lambda address: partial(opened, address)
     for context in contexts:
         context.close()
