@@ -15,7 +15,7 @@ from ohlcv_assets.reading import Reader
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets_tests.web.conftest import Opener, OpenerOf
 from ohlcv_assets_tests.web.served import FIRST, LAST_MADE, Served, make_days
-from ohlcv_assets_tests.web.test_chart_page import READY, drawn, shown_until
+from ohlcv_assets_tests.web.test_chart_page import READY, drawn
 from ohlcv_assets_tests.web.test_datafeed import LIBRARY, wait_for
 
 pytestmark = pytest.mark.integration
@@ -47,6 +47,12 @@ def open_served(open_on: OpenerOf, served: Served) -> Opener:
     return open_on(lambda: served.url)
 
 
+def ends_with(page: Page, when: str) -> None:
+    """Wait until the last bar that is visible is of some time."""
+    page.mouse.move(5, 5)
+    expect(page.locator("#legend .when")).to_contain_text(when)
+
+
 def read_out(page: Page) -> list[str]:
     """Return open, high, low and close of the last visible bar, as the page reads them out."""
     page.mouse.move(5, 5)
@@ -64,10 +70,10 @@ def stored(served: Served, symbol: str, resolution: str, day: dt.date) -> list[s
 def test_the_page_shows_what_the_store_holds(open_served: Opener, served: Served, complaints: list[str]) -> None:
     """The last bar of all, read out to the cent; stocks end with their session; nothing breaks the policy."""
     page = open_served("?symbol=BTC-USD&resolution=1h")
-    assert shown_until(page) == "Fri 29 Mar 2024 23:00"
+    ends_with(page, "Fri 29 Mar 2024 23:00")
     assert read_out(page) == stored(served, "BTC-USD", "1h", LAST_MADE)
     page = open_served("?symbol=AAPL&resolution=15m")
-    assert shown_until(page) == "Thu 28 Mar 2024 15:45"
+    ends_with(page, "Thu 28 Mar 2024 15:45")
     assert read_out(page) == stored(served, "AAPL", "15m", dt.date(2024, 3, 28))
     assert complaints == []
 
@@ -82,14 +88,13 @@ def test_zooming_and_scrolling_back_over_a_month(open_served: Opener) -> None:
         page.keyboard.press("Shift+ArrowLeft")
         drawn(page)
         page.wait_for_selector("#edge", state="hidden")
-    assert " Feb 2024" in shown_until(page)
+    ends_with(page, " Feb 2024")
     page.keyboard.press("Home")
     drawn(page)
     page.mouse.move(12, 300)
     expect(page.locator("#legend .when")).to_contain_text(FIRST.strftime("%-d %b %Y"))
     page.keyboard.press("End")
-    page.mouse.move(5, 5)
-    expect(page.locator("#legend .when")).to_contain_text("Fri 29 Mar 2024 23:00")
+    ends_with(page, "Fri 29 Mar 2024 23:00")
 
 
 def test_picked_days_that_are_too_wide_come_coarser(open_served: Opener) -> None:
@@ -97,7 +102,7 @@ def test_picked_days_that_are_too_wide_come_coarser(open_served: Opener) -> None
     page = open_served("?symbol=BTC-USD&resolution=1m&from=2024-02-01&to=2024-03-10")
     expect(page.locator("#effective")).to_have_text("15m instead of 1m: the range is longer than 30 days")
     page.wait_for_selector(READY)
-    assert shown_until(page) == "Sun 10 Mar 2024 23:45"
+    ends_with(page, "Sun 10 Mar 2024 23:45")
 
 
 def test_another_symbol_is_found_and_shown(open_served: Opener) -> None:
