@@ -22,6 +22,7 @@ from ohlcv_assets.api.shelf import Shelf
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.influx_settings import bytes_of
+from ohlcv_assets.live.feed import Feed
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.symbols import Symbol
 from ohlcv_assets.project import Project, open_project
@@ -47,6 +48,8 @@ class Service:
         See their modules.
     open_reads
         Whether reads need no key.
+    feed
+        Takes trades that were stored just now.
     closed
         Which days will not change any more, as found by the last look.
     trouble
@@ -63,6 +66,7 @@ class Service:
     limiter: Limiter
     telemetry: Telemetry
     open_reads: bool
+    feed: Feed
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -139,6 +143,7 @@ def open_service(settings: Settings) -> Service:
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
+        feed=Feed(),
     )
 
 
