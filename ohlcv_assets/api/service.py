@@ -6,10 +6,11 @@ What belongs here: making these parts of settings, and keeping them going. What 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ipaddress
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +32,9 @@ from ohlcv_assets.units import Nanos, day_bounds, day_start
 
 _EARLIER: Final = 0.8
 """The store gives up on a question a little before we do, so that its own words are heard."""
+
+_PATIENCE: Final = 300.0
+"""Seconds that finding days with trades may take; nobody waits for it."""
 
 _STALE: Final = 3
 """Looks that may fail to take place until what the last one found counts as old."""
@@ -71,6 +75,10 @@ class Service:
     trouble: str = ""
     looked: float | None = None
 
+    def __post_init__(self) -> None:
+        """Have days that get trades count as open at once."""
+        self.feed.reopened = self.reopen
+
     @property
     def bounds(self) -> tuple[Nanos, Nanos]:
         """The dataset's days as a range of instants."""
@@ -93,6 +101,7 @@ class Service:
 
     async def look(self) -> None:
         """Look which days are closed; what was kept of days that are not any more is forgotten."""
+        began = time.monotonic()
         try:
             found = await self.pool.ask("closed days", lambda: closed.look(self.project))
         except OhlcvError as error:
@@ -100,9 +109,18 @@ class Service:
                 get_logger("api").warning("The store cannot be read.", error=str(error))
             self.trouble = str(error)
             return
+        found = found.without(self.feed.published_since(began))
         if not self.closed.outlives(found):
             self.shelf.clear()
         self.closed, self.trouble, self.looked = found, "", time.monotonic()
+        self.feed.settle(found.trades, found.whole_days, began)
+        self.feed.retry()
+
+    def reopen(self, day: dt.date) -> None:
+        """Take a day for closed no more: trades of it were stored just now."""
+        if day in self.closed.trades or any(day in days for days in self.closed.bars.values()):
+            self.closed = self.closed.without({day})
+            self.shelf.clear()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -111,13 +129,35 @@ class Service:
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
-            task = asyncio.create_task(self._keep_looking())
+            finding = asyncio.create_task(self._find_posted())
+            if not self.trouble:
+                await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
+            tasks = finding, asyncio.create_task(self._keep_looking())
             try:
                 yield
             finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self.feed.close()
+
+    async def _find_posted(self) -> None:
+        """Find the days of which the store has trades and no bars: those that were posted to an earlier service."""
+        project = self.project
+        symbols = [symbol.name for symbol in project.dataset.universe.symbols]
+        most = max(1, self.settings.serve_live_days // len(symbols))
+        while True:
+            days = [day for day in project.dataset.days if day not in self.closed.whole_days]
+            if not self.trouble and not days:
+                return
+            try:
+                found = await self.pool.ask("days of trades", project.trade_store.counts_by_day, _PATIENCE)
+            except OhlcvError as error:
+                get_logger("api").warning("Days without bars could not be looked for.", error=str(error))
+                await asyncio.sleep(self.settings.serve_refresh)
+            else:
+                self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
+                return
 
     async def _keep_looking(self) -> None:
         while True:
@@ -134,16 +174,18 @@ def open_service(settings: Settings) -> Service:
         As ``open_project``.
     """
     telemetry = Telemetry()
+    project = open_project(_impatient(settings))
+    pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
     return Service(
-        project=open_project(_impatient(settings)),
+        project=project,
         settings=settings,
-        pool=Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry),
+        pool=pool,
         shelf=Shelf(bytes_of(settings.serve_cache)),
         keys=KeyFile(settings.data_dir.absolute() / FILE),
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
-        feed=Feed(),
+        feed=Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades),
     )
 
 
