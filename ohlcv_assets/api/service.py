@@ -18,6 +18,7 @@ from ohlcv_assets.api.closed import Closed
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
+from ohlcv_assets.api.posting.parts import Posting, open_posting
 from ohlcv_assets.api.shelf import Shelf
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
@@ -50,6 +51,8 @@ class Service:
         Whether reads need no key.
     feed
         Takes trades that were stored just now.
+    posting
+        Stores trades that are posted, and passes them on to the feed.
     closed
         Which days will not change any more, as found by the last look.
     trouble
@@ -67,6 +70,7 @@ class Service:
     telemetry: Telemetry
     open_reads: bool
     feed: Feed
+    posting: Posting
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -108,12 +112,14 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Keep the service going for as long as the context lasts."""
         with ExitStack() as stack:
+            stack.callback(self.posting.ledger.close)
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
             task = asyncio.create_task(self._keep_looking())
             try:
-                yield
+                async with self.posting.running():
+                    yield
             finally:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
@@ -133,17 +139,19 @@ def open_service(settings: Settings) -> Service:
     OhlcvError
         As ``open_project``.
     """
-    telemetry = Telemetry()
+    telemetry, feed, project = Telemetry(), Feed(), open_project(_impatient(settings))
+    pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
     return Service(
-        project=open_project(_impatient(settings)),
+        project=project,
         settings=settings,
-        pool=Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry),
+        pool=pool,
         shelf=Shelf(bytes_of(settings.serve_cache)),
         keys=KeyFile(settings.data_dir.absolute() / FILE),
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
-        feed=Feed(),
+        feed=feed,
+        posting=open_posting(project, settings, pool, feed.publish),
     )
 
 

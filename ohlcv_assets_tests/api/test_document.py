@@ -72,6 +72,18 @@ def test_every_reply_has_a_type_and_an_example(document: JSON) -> None:
                     assert "example" in content, (path, status, media_type)
 
 
+def test_every_body_is_described_with_examples(document: JSON) -> None:
+    """Each media type with a schema; what is wrong with a body has statuses of its own."""
+    bodies = {path: operation for path, operation in operations(document) if "requestBody" in operation}
+    assert "/api/v1/trades" in bodies
+    for path, operation in bodies.items():
+        assert operation["requestBody"]["description"], path
+        assert {"400", "401", "403", "413", "415"} <= set(operation["responses"]), path
+        for content in operation["requestBody"]["content"].values():
+            assert content["schema"], path
+            assert "example" in content or content["examples"], path
+
+
 def test_every_reference_leads_somewhere(document: JSON) -> None:
     """Models are there once each, and none of the framework's that nothing answers with."""
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
@@ -86,9 +98,9 @@ def test_guarded_routes_say_how_keys_are_sent(tmp_path: Path, *, open_reads: boo
     document = create_app(service).openapi()
     assert set(document["components"]["securitySchemes"]) == {"Key", "Bearer"}
     for path, operation in operations(document):
-        guarded = path not in {"/health", "/ready"}
+        guarded, reads = path not in {"/health", "/ready"}, "requestBody" not in operation
         assert ("security" in operation, "401" in operation["responses"]) == (guarded, guarded), path
-        assert ({} in operation.get("security", [])) == (guarded and open_reads), path
+        assert ({} in operation.get("security", [])) == (guarded and reads and open_reads), path
 
 
 def test_names_in_types_are_the_resolutions(document: JSON) -> None:
