@@ -10,7 +10,7 @@ import datetime as dt
 import ipaddress
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,7 @@ from ohlcv_assets.api.jobs import Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
+from ohlcv_assets.api.posting.parts import Posting, open_posting
 from ohlcv_assets.api.shelf import Shelf
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
@@ -55,6 +56,8 @@ class Service:
         Whether reads need no key.
     feed
         Takes trades that were stored just now.
+    posting
+        Stores trades that are posted, and passes them on to the feed.
     closed
         Which days will not change any more, as found by the last look.
     trouble
@@ -75,6 +78,7 @@ class Service:
     open_reads: bool
     jobs: Jobs
     feed: Feed
+    posting: Posting
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -131,6 +135,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Keep the service going for as long as the context lasts."""
         with ExitStack() as stack:
+            stack.callback(self.posting.ledger.close)
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
@@ -141,10 +146,13 @@ class Service:
                 await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
             tasks = finding, asyncio.create_task(self._keep_looking(changed))
             try:
-                yield
+                async with self.posting.running():
+                    try:
+                        yield
+                    finally:
+                        # In a thread: a job may want something of the loop before it ends.
+                        await asyncio.to_thread(self.jobs.close)
             finally:
-                # In a thread: a job may want something of the loop before it ends.
-                await asyncio.to_thread(self.jobs.close)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -193,6 +201,7 @@ def open_service(settings: Settings) -> Service:
     telemetry = Telemetry()
     project = open_project(_impatient(settings))
     pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
+    feed = Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades)
     return Service(
         project=project,
         settings=settings,
@@ -203,7 +212,8 @@ def open_service(settings: Settings) -> Service:
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
         jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
-        feed=Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades),
+        feed=feed,
+        posting=open_posting(project, settings, pool, feed.publish),
     )
 
 
