@@ -34,7 +34,9 @@ class ServeSettings(BaseSettings):
         default=False, description="Answer reads without a key even where other machines can ask."
     )
     serve_names: str = Field(
-        default="", description="Names beside localhost, with commas, by which a service on loopback may be called."
+        default="",
+        description="Names beside localhost that the service goes by, with commas; "
+        "where it listens to others, any name if unset.",
     )
     serve_cors: str = Field(
         default="",

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from ohlcv_assets.api import health, pages
+from ohlcv_assets.api import built, health, pages
 from ohlcv_assets.api.answers import FromShelf
 from ohlcv_assets.api.envelope import Envelope, request_id_of
 from ohlcv_assets.api.gate import KEY_HEADER, Gate
@@ -44,6 +44,7 @@ ROUTERS: Final = (
     udf_symbols.router,
     history.router,
     pages.router,
+    built.router,
 )
 _EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id", "X-Ohlcv-Resolution", "X-Ohlcv-Reason", "X-Ohlcv-Next-Cursor")
 _KIND_OF_STATUS: Final = {

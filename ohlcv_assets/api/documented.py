@@ -39,7 +39,7 @@ _DETAILS: Final[Mapping[str, str]] = {
     "method": "The address takes GET.",
     "body-too-large": "A body has at most 1000000 bytes.",
     "address-too-long": "An address has at most 8000 bytes.",
-    "wrong-host": "This service listens to this machine alone and was called by another name.",
+    "wrong-host": "The service does not go by the name that it was called by.",
     "invalid": "The range ends before it starts; swap the two.",
     "too-many-rows": "That would be 527040 rows, over the limit of 100000.",
     "too-many-requests": "At most 1000 requests a second are answered; wait a moment.",
