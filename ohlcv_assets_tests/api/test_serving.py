@@ -149,7 +149,7 @@ def test_the_command_serves_and_stops(tmp_path: Path) -> None:
         assert process.stderr is not None
         words = process.stderr.readline()
         assert "http://127.0.0.1:" in words, words
-        port = int(words.split("http://127.0.0.1:")[1].split(";")[0])
+        port = int(words.split("http://127.0.0.1:")[1].split(",")[0])
         until(lambda: answers(port))
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=20)

@@ -19,7 +19,7 @@ from ohlcv_assets.errors import UserError
 from ohlcv_assets.settings import variable
 
 _START: Final = "from ohlcv_assets.cli import main; raise SystemExit(main())"
-_ADDRESS: Final = re.compile(r" at (http://127\.0\.0\.1:[0-9]+);")
+_ADDRESS: Final = re.compile(r" at (http://127\.0\.0\.1:[0-9]+),")
 _PATIENCE: Final = 60.0
 _LOOK: Final = 0.02
 _LAST_LINES: Final = 3
