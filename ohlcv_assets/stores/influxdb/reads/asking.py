@@ -30,10 +30,18 @@ from ohlcv_assets.stores.influxdb.failures import (
     failure_of_reply,
     query_error,
 )
-from ohlcv_assets.stores.influxdb.reads.reading import LAST_STATEMENT, ReplyError, Types, flux_table, influxql_table
+from ohlcv_assets.stores.influxdb.reads.reading import (
+    LAST_STATEMENT,
+    ReplyError,
+    Types,
+    flux_table,
+    influxql_table,
+    packed_table,
+)
 
 Answer = TypeVar("Answer")
 
+_PACKED: Final = "application/x-msgpack"
 _TIMED_OUT: Final = frozenset({408, 499, 504})
 _TOO_MUCH: Final = re.compile(r"max-select-\w+ limit|memory (allocation )?limit", re.IGNORECASE)
 
@@ -102,6 +110,17 @@ class Asker:
         text = ";".join([*statements, LAST_STATEMENT])
         return self._ask(lambda: self._send_influxql(bucket, text, "application/csv"), read, name)
 
+    def influxql_few(self, bucket: str, statement: str, types: Types, name: str) -> pa.Table:
+        """Ask for few rows in InfluxQL, by one statement grouped by symbol; sooner answered than ``influxql``."""
+
+        def read(body: bytes) -> pa.Table:
+            try:
+                return packed_table(body, types)
+            except ReplyError as error:
+                raise ReplyError(self._reason(bucket, [statement]) or str(error)) from None
+
+        return self._ask(lambda: self._send_influxql(bucket, statement, _PACKED, chunked=False), read, name)
+
     def _ask(self, send: Callable[[], Reply], read: Callable[[bytes], Answer], name: str) -> Answer:
         until = time.monotonic() + self._connection.address.patience
         pause = FIRST_PAUSE
@@ -147,12 +166,12 @@ class Asker:
             timeout=self._timeout,
         )
 
-    def _send_influxql(self, bucket: str, text: str, accept: str) -> Reply:
+    def _send_influxql(self, bucket: str, text: str, accept: str, *, chunked: bool = True) -> Reply:
         return self._connection.send(
             "POST",
             "/query",
             # In chunks the server holds one of them in memory, not the whole reply.
-            query={"db": bucket, "epoch": "ns", "chunked": "true"},
+            query={"db": bucket, "epoch": "ns", **({"chunked": "true"} if chunked else {})},
             body=urlencode({"q": text}).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": accept},
             timeout=self._timeout,

@@ -20,12 +20,15 @@ from ohlcv_assets.stores.influxdb.reads.ahead import ahead
 from ohlcv_assets.stores.influxdb.reads.asking import Asker, QueryTimeout
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, whole_part
 from ohlcv_assets.stores.influxdb.reads.points import TRADES, Shape, field_counts
-from ohlcv_assets.stores.influxdb.reads.reading import require_whole, symbols_of_tags
+from ohlcv_assets.stores.influxdb.reads.reading import Types, require_whole, symbols_of_tags
 from ohlcv_assets.stores.tables import in_order, nanos
 from ohlcv_assets.units import MINUTE, SECOND, Nanos
 
 PAGE_ROWS: Final = 200_000
 """Points of one request: trades are about 12 MB of CSV, and as much again as a table."""
+
+FEW_ROWS: Final = 20_000
+"""Points of one symbol that are asked for in the form that the server writes soonest."""
 
 LEAST_PAGE: Final = 1_000
 """A page that takes too long is asked for in smaller ones down to this."""
@@ -133,6 +136,12 @@ def points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequ
     return _points(asker, shape, bucket, statements, name)
 
 
+def few_points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, *, name: str) -> pa.Table:
+    """Return the points of one symbol in one request, in order; ``FEW_ROWS`` at most."""
+    statement = f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol"
+    return _whole(shape, asker.influxql_few(bucket, statement, _types(shape), name))
+
+
 def _symbol_pages(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, name: str) -> Iterator[pa.Table]:
     """Yield the points of one symbol page by page, each beginning where the last one ended."""
     limit, after = PAGE_ROWS, ""
@@ -181,9 +190,18 @@ def _halved(asker: Asker, bucket: str, statements: Sequence[str], name: str) -> 
 
 def _points(asker: Asker, shape: Shape, bucket: str, statements: Sequence[str], name: str) -> pa.Table:
     """Return what statements select, in their order."""
-    types = {field: shape.schema.field(field).type for field in shape.fields}
-    found = asker.influxql(bucket, statements, {"tags": SYMBOL_TYPE, "time": pa.int64(), **types}, name)
-    columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *(found[field] for field in types)]
+    return _whole(shape, asker.influxql(bucket, statements, _types(shape), name))
+
+
+def _types(shape: Shape) -> Types:
+    fields = {field: shape.schema.field(field).type for field in shape.fields}
+    return {"tags": SYMBOL_TYPE, "time": pa.int64(), **fields}
+
+
+def _whole(shape: Shape, found: pa.Table) -> pa.Table:
+    """Return a reply as points, none of which lacks a field."""
+    fields = (found[field] for field in shape.fields)
+    columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *fields]
     table = pa.Table.from_arrays(columns, names=shape.schema.names)
     return require_whole(table, shape.what).cast(shape.schema)
 
