@@ -14,13 +14,19 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from ohlcv_assets.errors import StoreMismatchError
+from ohlcv_assets.errors import StoreAccessError, StoreMismatchError
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
+from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
+from ohlcv_assets.stores.influxdb.bulk.backups import Backups
+from ohlcv_assets.stores.influxdb.bulk.choice import against_backups, way_of
+from ohlcv_assets.stores.influxdb.bulk.loading import BulkLoader
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
@@ -32,19 +38,50 @@ from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
 from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.story import WriteStory
 from ohlcv_assets.stores.tables import Feed, accepted, latest, nanos
 from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 
+_OPERATOR_CONNECTIONS: Final = 2
+
 
 class InfluxTradeStore(InfluxStore):
-    """Trades in a bucket of an InfluxDB server; see ``InfluxStore`` for what it is made of."""
+    """Trades in a bucket of an InfluxDB server; see ``InfluxStore`` for what it is made of.
+
+    Parameters
+    ----------
+    bulk
+        Whether whole days are loaded in bulk, and by whose right.
+    """
 
     def __init__(
-        self, connection: Connection, layout: Layout, plan: LoadPlan, *, query_timeout: float, patience: float
+        self,
+        connection: Connection,
+        layout: Layout,
+        plan: LoadPlan,
+        *,
+        query_timeout: float,
+        patience: float,
+        bulk: BulkPlan | None = None,
     ) -> None:
         super().__init__(connection, layout, plan, query_timeout=query_timeout, patience=patience)
         self._bucket = layout.trades.name
         self._retention = Retention(connection, self._bucket)
+        self._bulk = BulkPlan() if bulk is None else bulk
+        self._loader: BulkLoader | None = None
+        self._backups: Backups | None = None
+        if self._bulk.operator is not None:
+            address = dataclasses.replace(connection.address, token=self._bulk.operator)
+            api = BackupApi(Connection(address, _OPERATOR_CONNECTIONS), plan.deadline)
+            self._loader = BulkLoader(api, connection, self._leases, self._bucket, plan)
+            self._backups = Backups(api, self._bucket)
+
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        if self._loader is not None and self._backups is not None:
+            self._loader.close()
+            self._backups.forget()
 
     @property
     def name(self) -> str:
@@ -147,6 +184,21 @@ class InfluxTradeStore(InfluxStore):
         """Yield the trades with ``start <= ts < end``, sorted by (symbol, ts)."""
         return scanning.scan(self._asker, self._bucket, start, end, symbols)
 
+    @property
+    def backs_up(self) -> bool:
+        """Whether there is an operator token."""
+        return self._loader is not None
+
+    def no_backup(self) -> str | None:
+        """Return why the API of backups cannot be used; None where it can."""
+        return against_backups(self._loader)
+
+    def backed_up(self, day: dt.date, *, afresh: bool) -> Iterator[pa.RecordBatch]:
+        """Yield a day's trades from the files of its shard; see ``BacksUp.backed_up``."""
+        if self._backups is None:
+            raise StoreAccessError(f"{self.name} gives no backups: OHLCV_INFLUX_OPERATOR_TOKEN is not set.")
+        return self._backups.trades(*day_bounds(day), afresh=afresh)
+
     def _records(self, connection: Connection | None = None) -> Records:
         """Return the records, by way of a connection that a lease guards where they are to be changed."""
         return Records(connection or self._connection, self._layout, self._plan.deadline)
@@ -164,6 +216,7 @@ class InfluxTradeStore(InfluxStore):
         """Delete what is there, write, verify and record."""
         day = content.day
         self._retention.require(day_start(day))
+        way = way_of(self._bulk.wish, self._loader, self._plan.rows_per_second, day)
         guarded = self._connection.guarded(lease.check)
         records = self._records(guarded)
         records.mark(DayRecord(day, "dirty", content.content_hash, content.rows))
@@ -173,21 +226,30 @@ class InfluxTradeStore(InfluxStore):
                 self._delete(guarded, day)
         with lease.writing():
             feed = Feed(day, batches, content.rows, nobody)
-            story = self._writer.write(
-                self._bucket,
-                trade_lines(feed, self._plan.batch_lines),
-                doing=f"write the trades of {day}",
-                subject=day.isoformat(),
-                expected=content.rows,
-                observer=observer,
-                guard=lease.check,
+            story = (
+                self._send(lease, content, feed, observer)
+                if way.loader is None
+                else way.loader.load(day, feed, content.rows, lease, observer)
             )
             if story.retries > 0:
                 lease.unanswered()
             self._require(content, feed.counts)
             # Still as a writer: who deletes everything waits until the record is made.
             records.mark(DayRecord(day, "clean", content.content_hash, content.rows))
-        return LoadReport(content.rows, feed.rows, before, 0.0, 0.0, story.detail())
+        detail = story.detail() | {"path": way.path, "path_reason": way.reason}
+        return LoadReport(content.rows, feed.rows, before, 0.0, 0.0, detail)
+
+    def _send(self, lease: DayLease, content: DayContent, feed: Feed, observer: Observer) -> WriteStory:
+        """Write a day by line protocol."""
+        return self._writer.write(
+            self._bucket,
+            trade_lines(feed, self._plan.batch_lines),
+            doing=f"write the trades of {content.day}",
+            subject=content.day.isoformat(),
+            expected=content.rows,
+            observer=observer,
+            guard=lease.check,
+        )
 
     def _delete(self, connection: Connection, day: dt.date) -> None:
         """Delete a day's trades and prove that none is left."""

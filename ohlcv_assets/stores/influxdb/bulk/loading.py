@@ -1,0 +1,197 @@
+"""A day's trades into the shard of its week, as files.
+
+What belongs here: finding the shard or making it exist. What does not: sending a file (``sending``), whether to
+(``choice``), and everything that comes before and after: records, deleting, counting (``trades``).
+
+A restore closes the shard and opens it again, and what a file must be called depends on the files that are there. So
+one load at a time goes into a shard, agreed on by a lease of its own; docs/decisions/0005 says why no name that is
+chosen so can be the server's. Whether a restore worked its reply does not say: counting does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from ohlcv_assets.errors import StoreAccessError, StoreUnavailableError
+from ohlcv_assets.progress import Observer, Progress
+from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
+from ohlcv_assets.stores.influxdb.bulk.names import KnownNames
+from ohlcv_assets.stores.influxdb.bulk.sending import Errand, send
+from ohlcv_assets.stores.influxdb.bulk.shards import Shard, Shards
+from ohlcv_assets.stores.influxdb.bulk.telling import Teller
+from ohlcv_assets.stores.influxdb.connection import LONGEST_PAUSE, Connection
+from ohlcv_assets.stores.influxdb.deleting import delete_range
+from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import MIN_NS
+from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, TsmFile, trade_files
+from ohlcv_assets.stores.influxdb.tsm.index import MOST_BYTES
+from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.story import WriteStory
+from ohlcv_assets.units import day_start
+
+MARKER: Final = "bulk_shard"
+"""Measurement of the points that make shards exist; each is deleted as soon as it is written."""
+
+_SHARE: Final = 3
+"""A file is held as pieces, as the body that is sent, and for a moment as what the next one begins with."""
+
+
+class BulkLoader:
+    """Loads whole days into one bucket.
+
+    Parameters
+    ----------
+    api
+        Backup and restore, with the operator's token.
+    connection
+        The way to the server with the loader's token.
+    leases
+        The bucket's.
+    bucket
+        Its name.
+    plan
+        Memory, time-outs, deadline.
+    """
+
+    def __init__(self, api: BackupApi, connection: Connection, leases: Leases, bucket: str, plan: LoadPlan) -> None:
+        self._api = api
+        self._connection = connection
+        self._leases = leases
+        self._bucket = bucket
+        self._plan = plan
+        self._shards: Shards | None = None
+        self._known = KnownNames()
+
+    def close(self) -> None:
+        """Close the operator's connections."""
+        self._api.connection.close()
+
+    def version(self) -> str:
+        """Return the server's version."""
+        return self._api.version()
+
+    def shards(self, *, afresh: bool = False) -> Shards:
+        """Return the shards that the bucket had when they were last asked for.
+
+        Raises
+        ------
+        StoreAccessError
+            The token is no operator's, or there is no such bucket.
+        """
+        if self._shards is None or afresh:
+            self._shards = self._api.shards(self._bucket)
+        if self._shards is None:
+            raise StoreAccessError(
+                f"InfluxDB at {self._connection.address.url} has no bucket {self._bucket!r}: run `ohlcv influx setup`, "
+                "which makes what is missing."
+            )
+        return self._shards
+
+    def load(
+        self, day: dt.date, tables: Iterable[pa.Table], expected: int, lease: DayLease, observer: Observer
+    ) -> WriteStory:
+        """Load a day of which nothing is there.
+
+        Parameters
+        ----------
+        day
+            UTC; it lies in one shard.
+        tables
+            ``STORED``, sorted by (symbol, ts).
+        expected
+            How many trades.
+        lease
+            Of the day, shown as writing.
+        observer
+            Told after every file.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The server did not take it until the deadline.
+        StoreRejectedError, StoreAccessError
+            It will not take it.
+        """
+        teller = Teller(self._connection.address.url)
+        plan = FilePlan(most_bytes=min(MOST_BYTES, self._plan.memory // _SHARE))
+        for file in trade_files(tables, plan):
+            self._put(day, file, lease, teller)
+            teller.loaded(file)
+            detail = teller.story().detail()
+            observer(Progress("load", day.isoformat(), int(detail["rows"]), expected, "trades", detail))
+        return teller.story()
+
+    def _put(self, day: dt.date, file: TsmFile, lease: DayLease, teller: Teller) -> None:
+        """Load one file into the shard of its day, wherever that is."""
+        until = time.monotonic() + self._plan.deadline
+        shard = self._shard_of(day, lease.check)
+        while True:
+            with self._leases.shard(shard.id) as held:
+                there = send(self._errand(day, shard.id, (lease, held), teller), file)
+                lease.waited += held.waited
+            if there:
+                return
+            # The shard has gone since we heard of it: its bucket was made anew, or retention took it.
+            if time.monotonic() >= until:
+                raise StoreUnavailableError(
+                    f"InfluxDB at {self._connection.address.url} does not keep the shard of {day}: run the same again."
+                )
+            self._api.sleep(LONGEST_PAUSE / 10)
+            shard = self._shard_of(day, lease.check, afresh=True)
+
+    def _errand(self, day: dt.date, shard: int, leases: Sequence[DayLease], teller: Teller) -> Errand:
+        def check() -> None:
+            for lease in leases:
+                lease.check()
+
+        def unanswered() -> None:
+            for lease in leases:
+                lease.unanswered()
+
+        return Errand(
+            api=self._api.guarded(check),
+            known=self._known,
+            shard=shard,
+            doing=f"load the trades of {day}",
+            timeout=self._plan.timeout,
+            deadline=self._plan.deadline,
+            unanswered=unanswered,
+            teller=teller,
+        )
+
+    def _shard_of(self, day: dt.date, check: Callable[[], None], *, afresh: bool = False) -> Shard:
+        """Return the shard of a day, made where there is none."""
+        start = max(day_start(day), MIN_NS)
+        # Somebody else may have made it since we heard of shards.
+        shard = (None if afresh else self.shards().holding(start)) or self.shards(afresh=True).holding(start)
+        if shard is None:
+            self._make(start, check)
+            shard = self.shards(afresh=True).holding(start)
+        if shard is None:
+            raise StoreUnavailableError(
+                f"InfluxDB at {self._connection.address.url} has made no shard for {day}: run the same again."
+            )
+        return shard
+
+    def _make(self, instant: int, check: Callable[[], None]) -> None:
+        """Make the shard of an instant exist.
+
+        A point does that, and may be deleted at once. It is of a measurement of its own, so that it is no trade for
+        anybody, and the server's clean-up after the delete meets no series that somebody writes.
+        """
+        guarded = self._connection.guarded(check)
+        doing = "make a shard"
+        guarded.call(
+            "POST",
+            "/api/v2/write",
+            doing=doing,
+            query={"org": guarded.address.org, "bucket": self._bucket, "precision": "ns"},
+            body=b"%s made=1i %d\n" % (MARKER.encode(), instant),
+            patience=self._plan.deadline,
+        )
+        delete_range(guarded, self._bucket, MARKER, instant, instant + 1, doing=doing, patience=self._plan.deadline)
