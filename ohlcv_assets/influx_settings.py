@@ -52,7 +52,7 @@ class InfluxSettings(BaseSettings):
     influx_tasks_token: SecretStr | None = Field(default=None, description="Token of the tasks that roll bars up.")
     influx_operator_token: SecretStr | None = Field(
         default=None,
-        description="Operator token; used by `ohlcv influx setup`, `influx doctor` and `bench influx` only.",
+        description="Operator token; used by `influx setup`, `influx doctor`, `bench influx` and to read backups only.",
     )
     influx_username: str = Field(
         default="ohlcv", min_length=1, description="First user, made by `ohlcv influx setup` on a fresh server."

@@ -147,6 +147,33 @@ class SumsTurnover(Protocol):
         ...
 
 
+@runtime_checkable
+class BacksUp(Protocol):
+    """A trade store that can hand out all of its trades by a way of its own, much faster than by questions."""
+
+    @property
+    def backs_up(self) -> bool:
+        """Whether it was given what that needs; nothing is asked of it."""
+        ...
+
+    def no_backup(self) -> str | None:
+        """Return why that way is closed; None where it is open."""
+        ...
+
+    def backed_up(self, day: dt.date, *, afresh: bool) -> Iterator[pa.RecordBatch]:
+        """Yield a day's ``STORED`` trades, sorted by (symbol, ts), memory bounded.
+
+        Parameters
+        ----------
+        day
+            UTC.
+        afresh
+            Whether what was fetched for another day of the same part of the store may not be used. Even then the
+            latest trades may be missing, for seconds.
+        """
+        ...
+
+
 class BarStore(Protocol):
     """Bars of the stored resolutions, at most one per (resolution, symbol, ts)."""
 
