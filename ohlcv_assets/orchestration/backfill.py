@@ -18,10 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-import dagster as dg
-
 from ohlcv_assets.orchestration.crew import Crew
-from ohlcv_assets.orchestration.done import done_days
+from ohlcv_assets.orchestration.done import skipped_days
 from ohlcv_assets.orchestration.history import fail_dead_runs, history
 from ohlcv_assets.orchestration.home import home_of
 from ohlcv_assets.orchestration.outcome import DayOutcome
@@ -29,7 +27,6 @@ from ohlcv_assets.orchestration.runs import Runner
 from ohlcv_assets.orchestration.worker import Assignment
 from ohlcv_assets.pipeline.disk import require_disk
 from ohlcv_assets.pipeline.retention import require_kept
-from ohlcv_assets.pipeline.status import status_of
 from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.project import Project
@@ -150,7 +147,7 @@ def backfill(
     name, size = uuid.uuid4().hex[:8], workers if workers is not None else project.settings.workers
     with history(project) as instance, _stop_requests() as stopping:
         repaired = fail_dead_runs(instance)
-        outcomes = {} if force else _done_before(project, instance, days)
+        outcomes = {} if force else skipped_days(project, instance, days)
         todo = [day for day in days if day not in outcomes]
         require_kept(project, todo)
         require_disk(project, todo)
@@ -171,15 +168,6 @@ def backfill(
         interrupted=interrupted,
         report_error=report_error,
     )
-
-
-def _done_before(project: Project, instance: dg.DagsterInstance, days: Sequence[dt.date]) -> dict[dt.date, DayOutcome]:
-    """Return the days that need no run."""
-    done = done_days(project, instance, status_of(project, days))
-    return {
-        day: DayOutcome(day, "skipped", trades=status.stored, file_bytes=status.file_bytes)
-        for day, status in done.items()
-    }
 
 
 def _make(project: Project, days: Sequence[dt.date], crew: Crew, stopping: Callable[[], int], watch: _Watch) -> None:

@@ -13,9 +13,10 @@ from dagster import AssetCheckKey
 
 from ohlcv_assets.orchestration import names
 from ohlcv_assets.orchestration.identity import identity
+from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.partitions import key_of
 from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS
-from ohlcv_assets.pipeline.status import DayStatus
+from ohlcv_assets.pipeline.status import DayStatus, status_of
 from ohlcv_assets.project import Project
 
 _PAGE = 1000
@@ -46,6 +47,15 @@ def done_days(
         passed = check_states(instance, key)
         left = {day: status for day, status in left.items() if passed.get(key_of(day), False)}
     return left
+
+
+def skipped_days(project: Project, instance: dg.DagsterInstance, days: Sequence[dt.date]) -> dict[dt.date, DayOutcome]:
+    """Return the days of some that need no run, as what became of them."""
+    done = done_days(project, instance, status_of(project, days))
+    return {
+        day: DayOutcome(day, "skipped", trades=status.stored, file_bytes=status.file_bytes)
+        for day, status in done.items()
+    }
 
 
 def check_keys(project: Project) -> list[AssetCheckKey]:

@@ -120,14 +120,27 @@ def _leave_terminal() -> None:
 
 def _runner(assignment: Assignment, observer: Observer) -> Callable[[dt.date], DayOutcome]:
     # The parent needs none of this, and each takes a while to import.
+    from ohlcv_assets.orchestration.done import skipped_days  # noqa: PLC0415 -- see above
     from ohlcv_assets.orchestration.runs import Runner  # noqa: PLC0415 -- see above
+    from ohlcv_assets.orchestration.turns import in_turn  # noqa: PLC0415 -- see above
     from ohlcv_assets.orchestration.warm_storage import warm_instance  # noqa: PLC0415 -- see above
     from ohlcv_assets.project import open_project  # noqa: PLC0415 -- see above
 
     project = replace(open_project(assignment.settings), observer=observer)
     project.source  # noqa: B018 -- planning takes a second, which is not the first day's
-    runner = Runner(project, warm_instance(assignment.home), assignment.backfill)
-    return lambda day: runner.day(day, force=assignment.force)
+    instance = warm_instance(assignment.home)
+    runner = Runner(project, instance, assignment.backfill)
+
+    def run(day: dt.date) -> DayOutcome:
+        return in_turn(
+            assignment.home,
+            project.dataset.name,
+            day,
+            lambda: runner.day(day, force=assignment.force),
+            lambda: None if assignment.force else skipped_days(project, instance, [day]).get(day),
+        )
+
+    return run
 
 
 def _done(run: Callable[[dt.date], DayOutcome], day: dt.date) -> DayOutcome:

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 from ohlcv_assets.bars.chunks import Span, moved
@@ -237,9 +238,8 @@ class _Healing:
                 return
             done += len(job.days)
             self._tell(number, len(jobs), done, f"{job.days[0]} {'+'.join(job.names)}")
-        for day in orphans:
-            if not self._healed.stopped:
-                self._insist(Job(Span(*day_bounds(day)), STORED_RESOLUTIONS), self._orphan)
+        for day in takewhile(lambda _: not self._healed.stopped, orphans):
+            self._insist(Job(Span(*day_bounds(day)), STORED_RESOLUTIONS), self._orphan)
 
     def _announce(self) -> None:
         """Record what is going to be made, unless somebody makes it just now."""
@@ -283,7 +283,9 @@ class _Healing:
 
     def _insist(self, job: Job, work: Callable[[Job], None]) -> None:
         """Do one day, of one resolution or to be deleted, with several attempts, or give it up."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 work(job)
             except _FOR_ALL:

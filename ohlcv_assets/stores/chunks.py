@@ -150,7 +150,7 @@ class MemoryChunks:
                 raise busy(next(key for key in wanted if key in self._held), "another thread", self._patience)
             self._held.update(wanted)
         try:
-            yield _always_ours
+            yield always_ours
         finally:
             with self._changed:
                 self._held.difference_update(wanted)
@@ -166,5 +166,5 @@ def busy(key: tuple[str, str], holder: str, patience: float) -> StoreBusyError:
     )
 
 
-def _always_ours() -> None:
-    """Pass: a lease of this kind ends with its process."""
+def always_ours() -> None:
+    """Pass: a lease in memory, or by a lock of the operating system, ends with its process and not before."""

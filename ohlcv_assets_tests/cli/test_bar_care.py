@@ -162,9 +162,7 @@ def test_every_outcome_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: 
     """What others made, hold, what stopped it and what is waiting is said."""
     monkeypatch.setattr(bar_care, "_LISTED", 1)
     given = [GivenUp(day, ("1m", "5m"), "held") for day in (FRIDAY, SATURDAY)]
-    bar_care.show_healed(
-        Healed(chunks=3, made_by_others=2, busy=given, stopped="It ends.", waiting=[THURSDAY, FRIDAY])
-    )
+    bar_care.show_healed(Healed(chunks=3, made_by_others=2, busy=given, stopped="It ends.", waiting=[THURSDAY, FRIDAY]))
     shown = capsys.readouterr()
     assert "2 days made by somebody else meanwhile." in shown.out
     assert "2024-01-05 1m, 5m left to somebody else: held" in shown.out

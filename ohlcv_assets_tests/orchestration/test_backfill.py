@@ -167,7 +167,7 @@ def test_force_runs_what_is_done(project: Project, home: Path, monkeypatch: pyte
         return [DayOutcome(day, "made") for day in days]
 
     monkeypatch.setattr(Crew, "outcomes", outcomes)
-    monkeypatch.setattr(backfills, "done_days", lambda *_: {day.day: day for day in status_of(project, [FRIDAY])})
+    monkeypatch.setattr(backfills, "skipped_days", lambda *_: {FRIDAY: DayOutcome(FRIDAY, "skipped")})
     backfill(project, DAYS)
     assert asked == [THURSDAY, SATURDAY]
     asked.clear()

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from ohlcv_assets.bars.chunks import Span
 from ohlcv_assets.lake.machine import machine_errors
-from ohlcv_assets.stores.chunks import EVER, Check, ChunkRecord, busy, days_held, shortened
+from ohlcv_assets.stores.chunks import EVER, Check, ChunkRecord, always_ours, busy, days_held, shortened
 from ohlcv_assets.stores.duckdb import sql
 from ohlcv_assets.stores.duckdb.broker import Broker, Session
 from ohlcv_assets.stores.duckdb.lock import delays
@@ -114,7 +114,7 @@ class DuckDBChunks:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 for key in days_held(resolutions, span):
                     self._take(stack, key, until)
-            yield _always_ours
+            yield always_ours
 
     def _take(self, stack: ExitStack, key: tuple[str, str], until: float) -> None:
         lock, pauses = FileLock(_lock_file(self._folder, key), thread_local=False), delays()
@@ -137,7 +137,3 @@ def _forget(session: Session, span: Span) -> None:
 
 def _lock_file(folder: Path, key: tuple[str, str]) -> Path:
     return folder / f"{key[0]} {key[1]}.lock"
-
-
-def _always_ours() -> None:
-    """Pass: a lock of the operating system ends with its process."""

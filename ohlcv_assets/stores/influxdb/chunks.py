@@ -18,11 +18,11 @@ from typing import Final, cast
 from ohlcv_assets.bars.chunks import MOVES, ChunkState, Span
 from ohlcv_assets.stores.chunks import EVER, Check, ChunkRecord, days_held, shortened
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.failures import query_error
 from ohlcv_assets.stores.influxdb.layout import CHUNKS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
+from ohlcv_assets.stores.influxdb.status import series_of
 from ohlcv_assets.stores.influxdb.tasks.runs import followed, recorded_runs
 from ohlcv_assets.units import SECOND, Nanos
 
@@ -81,15 +81,10 @@ class InfluxChunks:
             f'SELECT {_SELECT} FROM "{MEASUREMENT}" WHERE "bucket" = {whose} '  # noqa: S608 -- quoted
             f'AND time >= {span.start} AND time < {span.stop} GROUP BY "resolution"'
         )
-        query = {"db": self._layout.status.name, "epoch": "ns", "q": text}
-        reply = self._connection.call("GET", "/query", doing="read the records of chunks", query=query)
-        result = cast("list[dict[str, object]]", reply.document().get("results") or [{"error": "no result"}])[0]
-        if "error" in result:
-            raise query_error(str(result["error"]), "chunks", self._connection.address.url)
         found = [
-            _record(cast("dict[str, str]", series["tags"])["resolution"], values)
-            for series in cast("list[dict[str, object]]", result.get("series") or [])
-            for values in cast("list[list[object]]", series["values"])
+            _record(series.tags["resolution"], values)
+            for series in series_of(self._connection, self._layout, text, of="chunks", name="chunks")
+            for values in series.rows
         ]
         records = {(record.start, record.resolution): record for record in filter(None, found)}
         for run in recorded_runs(self._connection, self._layout, 1):

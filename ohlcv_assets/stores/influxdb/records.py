@@ -22,9 +22,9 @@ from typing import Final, cast
 
 from ohlcv_assets.stores.base import DayRecord
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.failures import query_error
 from ohlcv_assets.stores.influxdb.layout import DAYS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
+from ohlcv_assets.stores.influxdb.status import series_of
 from ohlcv_assets.units import Nanos, day_of, day_start
 
 MEASUREMENT: Final = DAYS_MEASUREMENT
@@ -87,16 +87,8 @@ class Records:
     def _find(self, condition: str) -> dict[dt.date, DayRecord]:
         whose = influxql_string(self._layout.trades.name)
         text = f'SELECT "attempt", "proved", "hash", "rows" FROM "{MEASUREMENT}" WHERE "bucket" = {whose}{condition}'  # noqa: S608 -- quoted
-        query = {"db": self._layout.status.name, "epoch": "ns", "q": text}
-        reply = self._connection.call(
-            "GET", "/query", doing="read the records of days", query=query, patience=self._patience
-        )
-        result = cast("list[dict[str, object]]", reply.document().get("results") or [{"error": "no result"}])[0]
-        if "error" in result:
-            raise query_error(str(result["error"]), "records", self._connection.address.url)
-        series = cast("list[dict[str, list[list[object]]]]", result.get("series") or [])
-        rows = series[0]["values"] if series else []
-        return dict(_record(*row) for row in rows if row[1])
+        found = series_of(self._connection, self._layout, text, of="days", name="records", patience=self._patience)
+        return dict(_record(*row) for series in found for row in series.rows if row[1])
 
 
 def _record(

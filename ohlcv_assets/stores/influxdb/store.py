@@ -10,9 +10,10 @@ from typing import ClassVar, Final
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import Leases
+from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.story import WriteStory
 from ohlcv_assets.stores.influxdb.writer.writer import Writer
 
 _LEASE_CONNECTIONS: Final = 2
@@ -56,3 +57,9 @@ class InfluxStore:
         self._writer.close()
         self._apart.close()
         self._connection.close()
+
+    @staticmethod
+    def _note_answers(lease: DayLease, story: WriteStory) -> None:
+        """Let others wait after a write some of whose requests were sent again: the first of them may still arrive."""
+        if story.retries > 0:
+            lease.unanswered()

@@ -133,8 +133,7 @@ class InfluxTradeStore(InfluxStore):
                 stage="append",
                 guard=lease.check,
             )
-            if story.retries > 0:
-                lease.unanswered()
+            self._note_answers(lease, story)
         return fresh.num_rows
 
     def delete_day(self, day: dt.date) -> int:
@@ -231,8 +230,7 @@ class InfluxTradeStore(InfluxStore):
                 if way.loader is None
                 else way.loader.load(day, feed, content.rows, lease, observer)
             )
-            if story.retries > 0:
-                lease.unanswered()
+            self._note_answers(lease, story)
             self._require(content, feed.counts)
             # Still as a writer: who deletes everything waits until the record is made.
             records.mark(DayRecord(day, "clean", content.content_hash, content.rows))

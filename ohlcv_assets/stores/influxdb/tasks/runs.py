@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from ohlcv_assets.bars.chunks import Span
-from ohlcv_assets.errors import StoreAccessError
 from ohlcv_assets.stores.chunks import ChunkRecord
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.failures import query_error
 from ohlcv_assets.stores.influxdb.layout import RUNS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import influxql_string
+from ohlcv_assets.stores.influxdb.status import series_of
 from ohlcv_assets.units import Nanos, day_bounds, day_of, days_between
 
 _FIELDS: Final = ("kind", "start", "stop", "since", "watermark", "bars", "trades", "seconds")
@@ -84,21 +83,15 @@ def recorded_runs(
         f'SELECT {_SELECT} FROM "{RUNS_MEASUREMENT}" WHERE "bucket" = {whose}'  # noqa: S608 -- quoted
         f'{f" AND ({wanted})" if wanted else ""} GROUP BY "resolution" ORDER BY time DESC LIMIT {limit + 1}'
     )
-    query = {"db": layout.status.name, "epoch": "ns", "q": text}
-    reply = connection.call("GET", "/query", doing="read the records of tasks", query=query)
-    result = cast("list[dict[str, object]]", reply.document().get("results") or [{"error": "no result"}])[0]
-    if "database not found" in str(result.get("error")):
-        raise StoreAccessError(
-            f"At {connection.address.url} the token may not read the bucket {layout.status.name!r}, or there is none: "
-            "`ohlcv influx setup` makes it; if the token is of an older version, `ohlcv influx setup --repair` puts "
-            "another in its place."
-        )
-    if "error" in result:
-        raise query_error(str(result["error"]), "task_runs", connection.address.url)
+    missing = (
+        f"At {connection.address.url} the token may not read the bucket {layout.status.name!r}, or there is none: "
+        "`ohlcv influx setup` makes it; if the token is of an older version, `ohlcv influx setup --repair` puts "
+        "another in its place."
+    )
     found = [
         run
-        for series in cast("list[dict[str, object]]", result.get("series") or [])
-        for run in _runs(cast("dict[str, str]", series["tags"])["resolution"], series["values"])[:limit]
+        for series in series_of(connection, layout, text, of="tasks", name="task_runs", missing=missing)
+        for run in _runs(series.tags["resolution"], series.rows)[:limit]
     ]
     return sorted(found, key=lambda run: run.at, reverse=True)
 
@@ -116,9 +109,8 @@ def followed(run: TaskRun, span: Span) -> list[ChunkRecord]:
     ]
 
 
-def _runs(resolution: str, values: object) -> list[TaskRun]:
+def _runs(resolution: str, rows: Sequence[list[object]]) -> list[TaskRun]:
     """Return the runs of one resolution; one that is being recorded just now may lack some fields, and is none yet."""
-    rows = cast("list[list[object]]", values)
     return [_run(resolution, row) for row in rows if None not in row]
 
 

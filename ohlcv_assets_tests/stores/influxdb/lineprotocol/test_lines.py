@@ -102,10 +102,11 @@ def test_bodies_do_not_depend_on_how_the_input_is_cut(places: list[int], size: i
 
 def test_long_symbols_make_shorter_bodies() -> None:
     """A body stays bounded in bytes where symbols are very long."""
-    trades = stored([("x" * 64_000, START + row, 1.0, 1.0, 1) for row in range(1_000)])
-    lines = list(trade_lines([trades], 1_000))
-    assert max(len(found.body) for found in lines) < 1_000 * 512 + 65_000
-    assert len(read_back(lines)) == 1_000
+    trades = stored([("x" * 10_000, START + row, 1.0, 1.0, 1) for row in range(50)])
+    lines = list(trade_lines([trades], 50))
+    assert len(lines) > 1
+    assert max(len(found.body) for found in lines) < 50 * 512 + 65_000
+    assert len(read_back(lines)) == 50
 
 
 def test_blocks_join_without_a_seam() -> None:

@@ -28,8 +28,8 @@ FOUND = {b"a": [(-5, 7), (9, 9)], b"b": [ALWAYS]}
     "data",
     [
         b"\x00\x00\x15\x02" + RECORDS,
-        b"\x00\x00\x15\x03" + gzip.compress(RECORDS),
-        b"\x00\x00\x15\x04" + gzip.compress(RECORDS[:-21]) + gzip.compress(RECORDS[-21:]),
+        b"\x00\x00\x15\x03" + gzip.compress(RECORDS, mtime=0),
+        b"\x00\x00\x15\x04" + gzip.compress(RECORDS[:-21], mtime=0) + gzip.compress(RECORDS[-21:], mtime=0),
     ],
 )
 def test_versions_with_ranges(data: bytes) -> None:
@@ -48,9 +48,9 @@ def test_the_first_version() -> None:
     [
         b"\x00\x00\x15\x02" + RECORDS[:-1],
         b"\x00\x00\x15\x02" + RECORDS + b"\x00",
-        b"\x00\x00\x15\x04" + gzip.compress(RECORDS[:-1]),
-        b"\x00\x00\x15\x03" + gzip.compress(RECORDS)[:-9],
-        b"\x00\x00\x15\x03" + gzip.compress(RECORDS)[:12] + bytes(40),
+        b"\x00\x00\x15\x04" + gzip.compress(RECORDS[:-1], mtime=0),
+        b"\x00\x00\x15\x03" + gzip.compress(RECORDS, mtime=0)[:-9],
+        b"\x00\x00\x15\x03" + gzip.compress(RECORDS, mtime=0)[:12] + bytes(40),
         b"\x00\x00\x15\x04no gzip",
     ],
 )
