@@ -34,6 +34,7 @@ from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads import queries, scanning
+from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
 from ohlcv_assets.stores.influxdb.store import InfluxStore
@@ -65,6 +66,7 @@ class InfluxTradeStore(InfluxStore):
         bulk: BulkPlan | None = None,
     ) -> None:
         super().__init__(connection, layout, plan, query_timeout=query_timeout, patience=patience)
+        self._asker = Asker(connection, query_timeout, self._steady)
         self._bucket = layout.trades.name
         self._retention = Retention(connection, self._bucket)
         self._bulk = BulkPlan() if bulk is None else bulk
@@ -73,7 +75,7 @@ class InfluxTradeStore(InfluxStore):
         if self._bulk.operator is not None:
             address = dataclasses.replace(connection.address, token=self._bulk.operator)
             api = BackupApi(Connection(address, _OPERATOR_CONNECTIONS), plan.deadline)
-            self._loader = BulkLoader(api, connection, self._leases, self._bucket, plan)
+            self._loader = BulkLoader(api, connection, self._leases, self._closings, self._bucket, plan)
             self._backups = Backups(api, self._bucket)
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from ohlcv_assets.stores.influxdb.bulk.shards import Shard, Shards
 from ohlcv_assets.stores.influxdb.bulk.telling import Teller
 from ohlcv_assets.stores.influxdb.connection import LONGEST_PAUSE, Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range
+from ohlcv_assets.stores.influxdb.leasing.closings import Closings
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MIN_NS
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, TsmFile, trade_files
@@ -50,7 +51,7 @@ class BulkLoader:
         Backup and restore, with the operator's token.
     connection
         The way to the server with the loader's token.
-    leases
+    leases, closings
         The bucket's.
     bucket
         Its name.
@@ -58,10 +59,19 @@ class BulkLoader:
         Memory, time-outs, deadline.
     """
 
-    def __init__(self, api: BackupApi, connection: Connection, leases: Leases, bucket: str, plan: LoadPlan) -> None:
+    def __init__(
+        self,
+        api: BackupApi,
+        connection: Connection,
+        leases: Leases,
+        closings: Closings,
+        bucket: str,
+        plan: LoadPlan,
+    ) -> None:
         self._api = api
         self._connection = connection
         self._leases = leases
+        self._closings = closings
         self._bucket = bucket
         self._plan = plan
         self._shards: Shards | None = None
@@ -132,7 +142,7 @@ class BulkLoader:
         shard = self._shard_of(day, lease.check)
         while True:
             with self._leases.shard(shard.id) as held:
-                there = send(self._errand(day, shard.id, (lease, held), teller), file)
+                there = send(self._errand(day, shard, (lease, held), teller), file)
                 lease.waited += held.waited
             if there:
                 return
@@ -144,19 +154,23 @@ class BulkLoader:
             self._api.sleep(LONGEST_PAUSE / 10)
             shard = self._shard_of(day, lease.check, afresh=True)
 
-    def _errand(self, day: dt.date, shard: int, leases: Sequence[DayLease], teller: Teller) -> Errand:
+    def _errand(self, day: dt.date, shard: Shard, leases: Sequence[DayLease], teller: Teller) -> Errand:
+        closing = self._closings.of_shard(shard.id, (shard.start, shard.end))
+
         def check() -> None:
             for lease in leases:
                 lease.check()
 
         def unanswered() -> None:
+            closing.unanswered()
             for lease in leases:
                 lease.unanswered()
 
         return Errand(
             api=self._api.guarded(check),
             known=self._known,
-            shard=shard,
+            closing=closing,
+            shard=shard.id,
             doing=f"load the trades of {day}",
             timeout=self._plan.timeout,
             deadline=self._plan.deadline,

@@ -16,6 +16,7 @@ from ohlcv_assets.stores.influxdb.bulk.names import KnownNames
 from ohlcv_assets.stores.influxdb.bulk.telling import Teller
 from ohlcv_assets.stores.influxdb.connection import FIRST_PAUSE, HELPED_BY_REPEATING, LONGEST_PAUSE
 from ohlcv_assets.stores.influxdb.failures import Failure, Reply, error_of, failure_of_reply
+from ohlcv_assets.stores.influxdb.leasing.closings import Closing
 from ohlcv_assets.stores.influxdb.tsm.archives import packed
 from ohlcv_assets.stores.influxdb.tsm.encoding import TsmFile
 from ohlcv_assets.stores.influxdb.tsm.naming import DRAWS, next_names
@@ -33,6 +34,8 @@ class Errand:
         Backup and restore, guarded by the leases of day and shard.
     known
         The names of files.
+    closing
+        The marks for those who read the shard.
     shard
         Its id; its lease is held.
     doing
@@ -47,6 +50,7 @@ class Errand:
 
     api: BackupApi
     known: KnownNames
+    closing: Closing
     shard: int
     doing: str
     timeout: float
@@ -92,6 +96,7 @@ def _attempt(errand: Errand, file: TsmFile, names: frozenset[str], tried: set[st
     # The shard is locked from the first byte to the last, so all of them are at hand before the first is sent.
     body = b"".join(packed([(name, file)]))
     tried.add(name)
+    errand.closing.begin()
     began = time.monotonic()
     try:
         outcome = errand.api.restore(errand.shard, body, errand.timeout)
@@ -103,6 +108,7 @@ def _attempt(errand: Errand, file: TsmFile, names: frozenset[str], tried: set[st
     if not isinstance(outcome, Reply):
         errand.unanswered()
         return outcome
+    errand.closing.end()
     if not passed:
         return failure_of_reply(outcome, time.time())
     errand.known.add(errand.shard, name, email.utils.parsedate_to_datetime(outcome.headers["date"]).timestamp())

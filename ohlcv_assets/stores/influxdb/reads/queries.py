@@ -74,7 +74,9 @@ def counts_by_day(asker: Asker, bucket: str) -> dict[dt.date, int]:
     windows = f'|> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start"){KEPT}'
 
     def ask(piece: Part) -> pa.Table:
-        return asker.flux(f"{flux_points(TRADES, bucket, piece, TRADES.counted)}\n{windows}", "counts_by_day")
+        return asker.flux(
+            f"{flux_points(TRADES, bucket, piece, TRADES.counted)}\n{windows}", "counts_by_day", piece.span
+        )
 
     counts: Counter[dt.date] = Counter()
     everything = Part(FIRST_NS, END_NS)
@@ -92,7 +94,7 @@ def content(asker: Asker, bucket: str, day: dt.date) -> pa.Table:
         return CONTENT.empty_table()
 
     def ask(piece: Part) -> pa.Table:
-        return asker.flux("\n".join(_figure(bucket, piece, name) for name in _FIGURES), "content")
+        return asker.flux("\n".join(_figure(bucket, piece, name) for name in _FIGURES), "content", piece.span)
 
     tables = list(in_parts(part, ask, lambda piece: stored_symbols(asker, TRADES, bucket, piece)))
     return _pivoted(pa.concat_tables(tables))
