@@ -61,8 +61,7 @@ def influx_stores(settings: Settings) -> tuple[InfluxTradeStore, InfluxBarStore]
     connection = Connection(influx_address(settings), settings.influx_connections)
     layout, plan = influx_layout(settings), influx_plan(settings)
     timeout, patience = settings.influx_query_timeout, settings.store_patience
-    # The token reads backups; days go by lines.
-    bulk = BulkPlan("line", settings.influx_operator_token)
+    bulk = BulkPlan(settings.influx_load, settings.influx_operator_token)
     return (
         InfluxTradeStore(connection, layout, plan, query_timeout=timeout, patience=patience, bulk=bulk),
         InfluxBarStore(connection, layout, plan, query_timeout=timeout, patience=patience),

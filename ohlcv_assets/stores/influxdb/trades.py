@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
 from ohlcv_assets.errors import StoreAccessError, StoreMismatchError
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
@@ -30,6 +31,7 @@ from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
@@ -38,12 +40,16 @@ from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
 from ohlcv_assets.stores.influxdb.store import InfluxStore
+from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.story import WriteStory
 from ohlcv_assets.stores.tables import Feed, accepted, latest, nanos
 from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
 
-_OPERATOR_CONNECTIONS: Final = 2
+_OPERATOR_CONNECTIONS: Final = 4
+
+OF_TRADES: Final = [resolution for resolution in STORED_RESOLUTIONS if resolution.source is None]
+"""Those whose tasks read trades; they cannot see that a shard is closed."""
 
 
 class InfluxTradeStore(InfluxStore):
@@ -74,8 +80,12 @@ class InfluxTradeStore(InfluxStore):
         self._backups: Backups | None = None
         if self._bulk.operator is not None:
             address = dataclasses.replace(connection.address, token=self._bulk.operator)
-            api = BackupApi(Connection(address, _OPERATOR_CONNECTIONS), plan.deadline)
-            self._loader = BulkLoader(api, connection, self._leases, self._closings, self._bucket, plan)
+            operator = Connection(address, _OPERATOR_CONNECTIONS)
+            api = BackupApi(operator, plan.deadline)
+            pausing = Pausing(operator, layout, Terms(patience=patience))
+            self._loader = BulkLoader(
+                api, connection, self._leases, self._closings, lambda: pausing.paused(OF_TRADES), self._bucket, plan
+            )
             self._backups = Backups(api, self._bucket)
 
     def close(self) -> None:

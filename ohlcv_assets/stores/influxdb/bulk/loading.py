@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 import pyarrow as pa
@@ -53,6 +54,8 @@ class BulkLoader:
         The way to the server with the loader's token.
     leases, closings
         The bucket's.
+    still
+        Keeps the server's own readers of the bucket still.
     bucket
         Its name.
     plan
@@ -65,6 +68,7 @@ class BulkLoader:
         connection: Connection,
         leases: Leases,
         closings: Closings,
+        still: Callable[[], AbstractContextManager[None]],
         bucket: str,
         plan: LoadPlan,
     ) -> None:
@@ -72,6 +76,7 @@ class BulkLoader:
         self._connection = connection
         self._leases = leases
         self._closings = closings
+        self._still = still
         self._bucket = bucket
         self._plan = plan
         self._shards: Shards | None = None
@@ -130,7 +135,8 @@ class BulkLoader:
         teller = Teller(self._connection.address.url)
         plan = FilePlan(most_bytes=min(MOST_BYTES, self._plan.memory // _SHARE))
         for file in trade_files(tables, plan):
-            self._put(day, file, lease, teller)
+            with self._still():
+                self._put(day, file, lease, teller)
             teller.loaded(file)
             detail = teller.story().detail()
             observer(Progress("load", day.isoformat(), int(detail["rows"]), expected, "trades", detail))

@@ -19,6 +19,9 @@ from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
 from ohlcv_assets.stores.influxdb.bulk.loading import MARKER
 from ohlcv_assets.stores.influxdb.bulk.shards import Shards
 from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
+from ohlcv_assets.stores.influxdb.tasks.definitions import task_name
+from ohlcv_assets.stores.influxdb.tasks.manager import TaskManager
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.units import day_start
 from ohlcv_assets_tests.servers import Server, drop_bucket, make_bucket
@@ -267,3 +270,26 @@ def test_torn_points_are_replaced(store: InfluxTradeStore, fake_server: Fake) ->
     write(fake_server, [f"trades,symbol=AAPL price=1 {day_start(FIRST)}"], store._bucket)
     assert load(store).deleted == 31
     require(store, {0: 0})
+
+
+def test_the_task_that_reads_trades_is_kept_still(
+    store: InfluxTradeStore, fake_server: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot see that a shard is closed; it is paused while a file is taken, and others never stop."""
+    connection = fake_server.connect()
+    TaskManager(connection, store._layout).install()
+    calls, names = TaskCalls(connection), [task_name(store._layout, name) for name in ("1m", "5m")]
+    restore, seen = BackupApi.restore, []
+
+    def states() -> list[bool]:
+        return [task.active for tasks in calls.named(*names).values() for task in tasks]
+
+    def looked_at(*given: Any) -> Any:
+        seen.append(states())
+        return restore(*given)
+
+    monkeypatch.setattr(BackupApi, "restore", looked_at)
+    load(store)
+    assert seen == [[False, True]]
+    assert states() == [True, True]
+    connection.close()
