@@ -7,7 +7,7 @@ All instants are UTC nanoseconds; all ranges are half open; tables go in and com
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -42,6 +42,14 @@ class DayRecord:
     state: DayState
     content_hash: str
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenDay:
+    """A day to be loaded with others: what its file promises, and its trades once they are wanted."""
+
+    content: DayContent
+    batches: Callable[[], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,18 @@ class SumsTurnover(Protocol):
 
     def turnover(self, day: dt.date) -> pa.Table:
         """Return a day's ``market.schema.TURNOVER``, computed by the store from the data itself."""
+        ...
+
+
+@runtime_checkable
+class ReplacesMany(Protocol):
+    """A trade store that loads many days faster together than one after the other."""
+
+    def replace_days(self, given: Sequence[GivenDay], observer: Observer = nobody) -> Iterator[LoadReport]:
+        """Do for each day what ``TradeStore.replace_day`` does, and yield its report, in the order of days given.
+
+        Days are proved and recorded in groups; whoever is interrupted leaves those of the groups under way dirty.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Final, TypeVar
@@ -120,19 +120,22 @@ class BackupApi:
         """
 
         def read(response: urllib3.BaseHTTPResponse) -> bool:
-            _put(into, response.stream(_PIECE))
+            # A server that fails on the way ends its reply in good order.
+            names_in(_put(into, response.stream(_PIECE)))
             return True
 
         return bool(self._backup(shard, {}, read))
 
-    def restore(self, shard: int, body: bytes, timeout: float) -> Reply | Failure:
-        """Send a tar of files once; a reply that passed does not mean that they were loaded."""
+    def restore(self, shard: int, body: Sequence[bytes], timeout: float) -> Reply | Failure:
+        """Send a tar of files once, in pieces; a reply that passed does not mean that they were loaded."""
+        # Pieces of a known length come as one body.
+        size = {"Content-Length": str(sum(map(len, body)))}
         try:
             return self.connection.send(
                 "POST",
                 f"/api/v2/restore/shards/{shard}",
                 body=body,
-                headers={"Content-Type": "application/octet-stream"},
+                headers={"Content-Type": "application/octet-stream", **size},
                 timeout=timeout,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -170,7 +173,8 @@ class BackupApi:
             return Failure("transient", None, str(error))
 
 
-def _put(into: IO[bytes], pieces: Iterator[bytes]) -> None:
+def _put(into: IO[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pieces that were written to a file, from its beginning."""
     into.seek(0)
     into.truncate()
     for piece in pieces:
@@ -179,3 +183,4 @@ def _put(into: IO[bytes], pieces: Iterator[bytes]) -> None:
             into.flush()
         except OSError as error:
             raise MachineError(f"A backup of a shard could not be kept in a temporary file: {error}.") from error
+        yield piece

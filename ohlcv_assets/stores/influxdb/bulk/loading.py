@@ -1,7 +1,8 @@
-"""A day's trades into the shard of its week, as files.
+"""Days' trades into the shards of their weeks, as files.
 
-What belongs here: finding the shard or making it exist. What does not: sending a file (``sending``), whether to
-(``choice``), and everything that comes before and after: records, deleting, counting (``trades``).
+What belongs here: what goes together, finding the shard or making it exist. What does not: sending files
+(``sending``), whether to (``choice``), and everything that comes before and after: records, deleting, counting
+(``trades``).
 
 A restore closes the shard and opens it again, and what a file must be called depends on the files that are there. So
 one load at a time goes into a shard, agreed on by a lease of its own; docs/decisions/0005 says why no name that is
@@ -14,6 +15,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -40,7 +42,53 @@ MARKER: Final = "bulk_shard"
 """Measurement of the points that make shards exist; each is deleted as soon as it is written."""
 
 _SHARE: Final = 3
-"""A file is held as pieces, as the body that is sent, and for a moment as what the next one begins with."""
+"""A third of the memory is for the file that is being made, the rest for those that wait to be sent."""
+
+
+@dataclass
+class Going:
+    """A day on its way.
+
+    Attributes
+    ----------
+    day
+        UTC.
+    tables
+        ``STORED``, sorted by (symbol, ts).
+    expected
+        How many trades.
+    loaded
+        How many are there.
+    """
+
+    day: dt.date
+    tables: Iterable[pa.Table]
+    expected: int
+    loaded: int = 0
+
+
+class _Cargo:
+    """Files that go into one shard together, of up to so many bytes; a single one may have more."""
+
+    def __init__(self, most: int) -> None:
+        self.files: list[tuple[Going, TsmFile]] = []
+        self._most = most
+        self._bytes = 0
+        self._shard: Shard | None = None
+
+    def takes(self, shard: Shard, file: TsmFile) -> bool:
+        """Return whether a file may come along."""
+        return not self.files or (self._shard == shard and self._bytes + file.size <= self._most)
+
+    def add(self, shard: Shard, going: Going, file: TsmFile) -> None:
+        """Take a file along."""
+        self._shard = shard
+        self._bytes += file.size
+        self.files.append((going, file))
+
+    def empty(self) -> None:
+        """Begin anew."""
+        self.files, self._bytes = [], 0
 
 
 class BulkLoader:
@@ -107,48 +155,62 @@ class BulkLoader:
             )
         return self._shards
 
-    def load(
-        self, day: dt.date, tables: Iterable[pa.Table], expected: int, lease: DayLease, observer: Observer
-    ) -> WriteStory:
-        """Load a day of which nothing is there.
+    def load(self, days: Sequence[Going], lease: DayLease, share: int, observer: Observer) -> WriteStory:
+        """Load days of which nothing is there.
 
         Parameters
         ----------
-        day
-            UTC; it lies in one shard.
-        tables
-            ``STORED``, sorted by (symbol, ts).
-        expected
-            How many trades.
+        days
+            In order; each lies in one shard. Those of the same shard that fit into the memory go together: a shard is
+            closed and opened once for them.
         lease
-            Of the day, shown as writing.
+            Of the days, shown as writing.
+        share
+            Among how many loads the memory is divided.
         observer
-            Told after every file.
+            Told of every file that is there.
 
         Raises
         ------
         StoreUnavailableError
-            The server did not take it until the deadline.
+            The server did not take them until the deadline.
         StoreRejectedError, StoreAccessError
-            It will not take it.
+            It will not take them.
         """
         teller = Teller(self._connection.address.url)
-        plan = FilePlan(most_bytes=min(MOST_BYTES, self._plan.memory // _SHARE))
-        for file in trade_files(tables, plan):
-            with self._still():
-                self._put(day, file, lease, teller)
-            teller.loaded(file)
-            detail = teller.story().detail()
-            observer(Progress("load", day.isoformat(), int(detail["rows"]), expected, "trades", detail))
+        most = self._plan.memory // share // _SHARE
+        plan = FilePlan(most_bytes=min(MOST_BYTES, most))
+        cargo = _Cargo(self._plan.memory // share - most)
+        with self._still():
+            for going in days:
+                shard: Shard | None = None
+                for file in trade_files(going.tables, plan):
+                    # Not before there is something to load.
+                    shard = shard or self._shard_of(going.day, lease.check)
+                    if not cargo.takes(shard, file):
+                        self._unload(cargo, lease, teller, observer)
+                    cargo.add(shard, going, file)
+            self._unload(cargo, lease, teller, observer)
         return teller.story()
 
-    def _put(self, day: dt.date, file: TsmFile, lease: DayLease, teller: Teller) -> None:
-        """Load one file into the shard of its day, wherever that is."""
+    def _unload(self, cargo: _Cargo, lease: DayLease, teller: Teller, observer: Observer) -> None:
+        """Load what was gathered, and tell of it."""
+        if cargo.files:
+            self._put(cargo.files[0][0].day, [file for _, file in cargo.files], lease, teller)
+        for going, file in cargo.files:
+            teller.loaded(file)
+            going.loaded += file.rows
+            detail = teller.story().detail()
+            observer(Progress("load", going.day.isoformat(), going.loaded, going.expected, "trades", detail))
+        cargo.empty()
+
+    def _put(self, day: dt.date, files: Sequence[TsmFile], lease: DayLease, teller: Teller) -> None:
+        """Load files into the shard of a day, wherever that is."""
         until = time.monotonic() + self._plan.deadline
         shard = self._shard_of(day, lease.check)
         while True:
             with self._leases.shard(shard.id) as held:
-                there = send(self._errand(day, shard, (lease, held), teller), file)
+                there = send(self._errand(day, shard, (lease, held), teller), files)
                 lease.waited += held.waited
             if there:
                 return

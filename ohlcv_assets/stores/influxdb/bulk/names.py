@@ -9,6 +9,7 @@ chosen here can be its, nor any that it may get (docs/decisions/0005).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -40,8 +41,8 @@ class KnownNames:
         known.date = listing.date
         return frozenset(known.names)
 
-    def add(self, shard: int, name: str, date: float) -> None:
-        """Take notice of a file that was loaded by a date of the server's clock; nobody else has loaded any since."""
+    def add(self, shard: int, names: Iterable[str], date: float) -> None:
+        """Take notice of files that were loaded by a date of the server's clock; nobody else has loaded any since."""
         known = self._known[shard]
-        known.names.add(name)
+        known.names.update(names)
         known.date = date

@@ -1,6 +1,6 @@
-"""One file on its way into one shard.
+"""Some files on their way into one shard.
 
-What belongs here: its name, sending it, and sending it again. What does not: which shard (``loading``).
+What belongs here: their names, sending them, and sending them again. What does not: which shard (``loading``).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import email.utils
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
@@ -26,7 +26,7 @@ _chance = random.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What sending a file needs.
+    """What sending files needs.
 
     Attributes
     ----------
@@ -59,28 +59,28 @@ class Errand:
     teller: Teller
 
 
-def send(errand: Errand, file: TsmFile) -> bool:
-    """Send a file until it is in its shard; return False where there is no such shard.
+def send(errand: Errand, files: Sequence[TsmFile]) -> bool:
+    """Send files together until they are in their shard; return False where there is no such shard.
 
-    Every attempt has another name: one that failed may have left an unfinished file, which the server would not empty
+    Every attempt has other names: one that failed may have left an unfinished file, which the server would not empty
     before it writes the next (docs/decisions/0005).
 
     Raises
     ------
     StoreAccessError, StoreRejectedError, StoreUnavailableError
-        The server does not take it.
+        The server does not take them.
     """
     until = time.monotonic() + errand.deadline
     pause = FIRST_PAUSE
-    tried: set[str] = set()
+    tried: list[frozenset[str]] = []
     while True:
         names = errand.known.of(errand.api, errand.shard)
         if names is None:
             return False
-        if not tried.isdisjoint(names):
-            # An attempt that was not answered has worked.
+        if any(attempt <= names for attempt in tried):
+            # An attempt that was not answered has worked; where only some files came, all are sent again.
             return True
-        failure = _attempt(errand, file, names | tried, tried)
+        failure = _attempt(errand, files, names.union(*tried), tried)
         if failure is None:
             return True
         remaining = until - time.monotonic()
@@ -90,12 +90,14 @@ def send(errand: Errand, file: TsmFile) -> bool:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _attempt(errand: Errand, file: TsmFile, names: frozenset[str], tried: set[str]) -> Failure | None:
-    """Send a file once."""
-    name = str(next_names(names, 1, _chance.randrange(DRAWS))[0])
+def _attempt(
+    errand: Errand, files: Sequence[TsmFile], names: frozenset[str], tried: list[frozenset[str]]
+) -> Failure | None:
+    """Send files once."""
+    chosen = [str(name) for name in next_names(names, len(files), _chance.randrange(DRAWS))]
     # The shard is locked from the first byte to the last, so all of them are at hand before the first is sent.
-    body = b"".join(packed([(name, file)]))
-    tried.add(name)
+    body = list(packed(zip(chosen, files, strict=True)))
+    tried.append(frozenset(chosen))
     errand.closing.begin()
     began = time.monotonic()
     try:
@@ -104,12 +106,12 @@ def _attempt(errand: Errand, file: TsmFile, names: frozenset[str], tried: set[st
         errand.unanswered()
         raise
     passed = isinstance(outcome, Reply) and outcome.passed
-    errand.teller.sent(len(body), time.monotonic() - began, passed=passed)
+    errand.teller.sent(sum(map(len, body)), time.monotonic() - began, passed=passed)
     if not isinstance(outcome, Reply):
         errand.unanswered()
         return outcome
     errand.closing.end()
     if not passed:
         return failure_of_reply(outcome, time.time())
-    errand.known.add(errand.shard, name, email.utils.parsedate_to_datetime(outcome.headers["date"]).timestamp())
+    errand.known.add(errand.shard, chosen, email.utils.parsedate_to_datetime(outcome.headers["date"]).timestamp())
     return None

@@ -90,7 +90,7 @@ def test_shards_that_are_not_there(any_server: Server, open_api: Callable[[Serve
     api = open_api(any_server)
     assert api.files(987_654) is None
     assert not api.download(987_654, io.BytesIO())
-    reply = api.restore(987_654, bytes(1024), 5.0)
+    reply = api.restore(987_654, [bytes(1024)], 5.0)
     assert isinstance(reply, Reply)
     assert reply.status == 500
 
@@ -148,6 +148,6 @@ def test_a_guard_comes_first(fake_server: Fake, api: BackupApi, shard: Shard) ->
     with pytest.raises(StoreBusyError):
         api.guarded(lost).files(shard.id)
     with pytest.raises(StoreBusyError):
-        api.guarded(lost).restore(shard.id, b"", 5.0)
-    assert isinstance(api.guarded(overdue).restore(shard.id, b"", 5.0), Failure)
+        api.guarded(lost).restore(shard.id, [b""], 5.0)
+    assert isinstance(api.guarded(overdue).restore(shard.id, [b""], 5.0), Failure)
     assert fake_server.faults.count("/api/v2") == before

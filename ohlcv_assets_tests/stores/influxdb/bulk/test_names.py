@@ -32,7 +32,7 @@ def test_only_what_is_new_is_listed_again() -> None:
     known = KnownNames()
     assert known.of(cast("BackupApi", api), 1) == frozenset({"x.tsm", "y.tsm"})
     assert known.of(cast("BackupApi", api), 1) == frozenset({"x.tsm", "y.tsm"})
-    known.add(1, "ours.tsm", 30.0)
+    known.add(1, ["ours.tsm"], 30.0)
     assert known.of(cast("BackupApi", api), 1) == frozenset({"x.tsm", "y.tsm", "z.tsm", "ours.tsm"})
     assert api.asked == [(1, None), (1, 10.0), (1, 30.0)]
 
