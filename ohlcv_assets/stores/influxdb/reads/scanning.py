@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
+from ohlcv_assets.stores.influxdb.leasing.closings import Span
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import influxql_name, influxql_string, tag_text
 from ohlcv_assets.stores.influxdb.reads.ahead import ahead
 from ohlcv_assets.stores.influxdb.reads.asking import Asker, QueryTimeout
@@ -74,9 +75,11 @@ def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
         statements = [f"{_select(TRADES)} WHERE {_span(part)} GROUP BY symbol" for part in ranges]
     else:
         statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
+    instants = [ts for _, ts in wanted]
+    span = (min(instants, default=0), max(instants, default=0) + 1)
     requests = [statements[at : at + KEYS] for at in range(0, len(statements), KEYS)]
     with ThreadPoolExecutor(ABREAST, "fetch") as pool:
-        answers = list(pool.map(lambda request: list(_halved(asker, bucket, request, "fetch")), requests))
+        answers = list(pool.map(lambda request: list(_halved(asker, bucket, request, span, "fetch")), requests))
     tables = [table for answer in answers for table in answer]
     found = in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
     asked = set(wanted)
@@ -133,13 +136,13 @@ def pages(
 def points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequence[str], *, name: str) -> pa.Table:
     """Return the points of some symbols in one request, in the order of the symbols; there must not be many."""
     statements = [f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol" for symbol in symbols]
-    return _points(asker, shape, bucket, statements, name)
+    return _points(asker, shape, bucket, statements, part.span, name)
 
 
 def few_points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, *, name: str) -> pa.Table:
     """Return the points of one symbol in one request, in order; ``FEW_ROWS`` at most."""
     statement = f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol"
-    return _whole(shape, asker.influxql_few(bucket, statement, _types(shape), name))
+    return _whole(shape, asker.influxql_few(bucket, statement, _types(shape), name, part.span))
 
 
 def _symbol_pages(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, name: str) -> Iterator[pa.Table]:
@@ -148,7 +151,7 @@ def _symbol_pages(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: s
     while True:
         statement = f"{_select(shape, symbol)} AND {_span(part)}{after} GROUP BY symbol LIMIT {limit}"
         try:
-            page = _points(asker, shape, bucket, [statement], name)
+            page = _points(asker, shape, bucket, [statement], part.span, name)
         except QueryTimeout:
             if limit <= LEAST_PAGE:
                 raise
@@ -174,23 +177,23 @@ def _groups(counts: Mapping[str, int]) -> Iterator[list[str]]:
         yield group
 
 
-def _halved(asker: Asker, bucket: str, statements: Sequence[str], name: str) -> Iterator[pa.Table]:
+def _halved(asker: Asker, bucket: str, statements: Sequence[str], span: Span, name: str) -> Iterator[pa.Table]:
     """Yield the trades that statements select, asked in halves where together they take too long."""
     try:
-        found = _points(asker, TRADES, bucket, statements, name)
+        found = _points(asker, TRADES, bucket, statements, span, name)
     except QueryTimeout:
         if len(statements) == 1:
             raise
         half = len(statements) // 2
-        yield from _halved(asker, bucket, statements[:half], name)
-        yield from _halved(asker, bucket, statements[half:], name)
+        yield from _halved(asker, bucket, statements[:half], span, name)
+        yield from _halved(asker, bucket, statements[half:], span, name)
     else:
         yield found
 
 
-def _points(asker: Asker, shape: Shape, bucket: str, statements: Sequence[str], name: str) -> pa.Table:
+def _points(asker: Asker, shape: Shape, bucket: str, statements: Sequence[str], span: Span, name: str) -> pa.Table:
     """Return what statements select, in their order."""
-    return _whole(shape, asker.influxql(bucket, statements, _types(shape), name))
+    return _whole(shape, asker.influxql(bucket, statements, _types(shape), name, span))
 
 
 def _types(shape: Shape) -> Types:
