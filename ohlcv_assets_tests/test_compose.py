@@ -40,9 +40,15 @@ NOT_PASSED_ON = {
     "serve_query_timeout",
     "serve_rate",
     "serve_body",
+    "serve_trades",
+    "serve_posted",
+    "serve_ledger",
     "serve_rows",
     "serve_cache",
     "serve_refresh",
+    # Nor are its clients.
+    "service_url",
+    "service_key",
     # Secrets that runs do not need.
     "influx_operator_token",
     "influx_username",
