@@ -14,7 +14,7 @@ from ohlcv_assets.bars.running import WITHIN_A_DAY, Merged, RunningDay
 from ohlcv_assets.bars.runs import table_of
 from ohlcv_assets.bars.split import Columns
 from ohlcv_assets.units import DAY, HOUR, MINUTE, Nanos
-from ohlcv_assets_tests.bars.made import START, Trade, assert_same, table
+from ohlcv_assets_tests.bars.made import START, Trade, assert_same, columns, table
 
 pytestmark = [pytest.mark.unit, pytest.mark.kernels]
 
@@ -35,13 +35,6 @@ class Stored:
     def between(self, start: int, end: int) -> list[Trade]:
         """Return trades in order of time."""
         return [("A", ts, *rest) for ts, rest in sorted(self.trades.items()) if start <= ts < end]
-
-
-def columns(trades: list[Trade]) -> Columns:
-    """Return trades, ascending by time, as columns."""
-    ordered = sorted(trades, key=lambda one: one[1])
-    kinds = {"ts": np.int64, "price": np.float64, "amount": np.float64, "side": np.int8}
-    return {name: np.array([one[at + 1] for one in ordered], kind) for at, (name, kind) in enumerate(kinds.items())}
 
 
 def heal(day: RunningDay, stored: Stored, merged: Merged) -> list[int]:

@@ -109,8 +109,7 @@ class Client:
 
     async def take(self, text: str | bytes) -> None:
         """Do what a frame asks."""
-        wait = self._service.limiter.take(self._caller.name)
-        if wait > 0:
+        while (wait := self._service.limiter.take(self._caller.name)) > 0:  # noqa: ASYNC110 -- nobody tells when
             await asyncio.sleep(wait)
         try:
             request = frames.request_of(text)

@@ -129,7 +129,8 @@ class Hub:
             return topic.seq, topic.changed(topic.seq) or ""
         name = symbol.name, topic.resolution.name
         begun = self._begun.get(name)
-        if begun is None or time.monotonic() - begun[0] > _AGE or not topic.knows(begun[1]):
+        # What changed since will be told next, so it has to be known.
+        if begun is None or time.monotonic() - begun[0] > _AGE or topic.changed(begun[1]) is None:
             seq = topic.seq
             bars = await BarReader(self.service, symbol, topic.resolution).last(_BARS, *self.service.bounds)
             last = bars.slice(max(0, bars.num_rows - _BARS))
