@@ -194,7 +194,7 @@ def test_frames_of_any_length_are_heard(size: int) -> None:
 def test_a_frame_that_is_not_complete_is_none_yet() -> None:
     """Wherever it was cut: within its length, or within its payload."""
     for whole in (frame(b"x" * 3), frame(b"x" * 200), frame(b"x" * 70_000)):
-        for cut in (0, 1, 2, 3, 5, len(whole) - 1):
+        for cut in (0, 1, 2, 3, len(whole) - 1):
             assert _frame(bytearray(whole[:cut]), 0) is None
         assert _frame(bytearray(whole), 0) == (1, whole.index(b"x"), len(whole))
 

@@ -87,7 +87,7 @@ def _scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     module = ModuleType("playwright.async_api")
     module.async_playwright = lambda: made  # type: ignore[attr-defined]  # a stand-in
     monkeypatch.setitem(sys.modules, "playwright.async_api", module)
-    monkeypatch.setattr(page.shutil, "which", lambda name: "/bin/chromium" if name == "chromium" else None)
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/chromium" if name == "chromium" else None)
     return made
 
 
@@ -112,7 +112,7 @@ def test_without_a_browser_there_are_no_figures(
 ) -> None:
     """Nor without what drives it."""
     if lacking == "browser":
-        monkeypatch.setattr(page.shutil, "which", lambda _: None)
+        monkeypatch.setattr(shutil, "which", lambda _: None)
     else:
         monkeypatch.setitem(sys.modules, "playwright.async_api", None)
     assert measured() == []
