@@ -154,6 +154,12 @@ class Closings:
             if labels.change(found.id, {**dict.fromkeys(old, ""), **marked}):
                 return
 
+    def forget(self) -> None:
+        """Remove all marks, of a bucket that is no more."""
+        found, _ = self._leases.labels.named(self.name)
+        if found is not None:
+            self._leases.labels.remove(found.id)
+
 
 class Closing:
     """The marks of one shard for as long as its lease is held.
