@@ -9,7 +9,7 @@ from typing import Final
 
 from ohlcv_assets.influx_settings import seconds_of
 from ohlcv_assets.settings import DEFAULT_DATASET, Settings
-from ohlcv_assets.stores.influxdb.connection import Address
+from ohlcv_assets.stores.influxdb.connection import CALL_PATIENCE, Address
 from ohlcv_assets.stores.influxdb.layout import Layout, layout_of
 
 STANDARD_URL: Final = "http://127.0.0.1:8086"
@@ -23,6 +23,8 @@ def influx_address(settings: Settings) -> Address:
         org=settings.influx_org,
         token=settings.influx_token,
         timeout=settings.influx_timeout,
+        # Who gives up on a query early does not want to wait for a server that is away either.
+        patience=min(CALL_PATIENCE, settings.influx_query_timeout),
         ca_file=settings.influx_ca_file,
     )
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.lake.dataset import Dataset, FiledSource, imported_dataset, synthetic_dataset
@@ -25,6 +25,7 @@ from ohlcv_assets.stores.chunks import Chunks, MemoryChunks
 from ohlcv_assets.stores.duckdb.bars import DuckDBBarStore
 from ohlcv_assets.stores.duckdb.broker import Broker
 from ohlcv_assets.stores.duckdb.chunks import DuckDBChunks
+from ohlcv_assets.stores.duckdb.keeping import kept_open
 from ohlcv_assets.stores.duckdb.trades import DuckDBTradeStore
 from ohlcv_assets.stores.memory import MemoryBarStore, MemoryTradeStore
 from ohlcv_assets.units import days_between
@@ -38,7 +39,9 @@ REPORTS_FOLDER = "reports"
 
 Pauses = Callable[[Sequence[Resolution]], AbstractContextManager[object]]
 Held = Callable[[], AbstractContextManager[object]]
-Stores = tuple[TradeStore, BarStore, Chunks, Held, Held, Pauses]
+Stores = tuple[TradeStore, BarStore, Chunks, tuple[Held, Held, Held], Pauses]
+
+_NO_HOLDS: Final = (nullcontext, nullcontext, nullcontext)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Project:
     store_session
         Holds the stores open, where opening costs something: what is asked of them meanwhile shares one opening. To be
         held as short as a step, since it may keep other processes out.
+    store_kept
+        Keeps the stores open for as long as nobody else wants them: for a service that asks many small questions.
     store_lock
         Keeps every other process out of the stores without opening them, be they damaged or not there.
     chunks
@@ -80,6 +85,7 @@ class Project:
     reports: Path
     build_source: Callable[[], TradeSource]
     store_session: Callable[[], AbstractContextManager[object]] = nullcontext
+    store_kept: Callable[[], AbstractContextManager[object]] = nullcontext
     store_lock: Callable[[], AbstractContextManager[object]] = nullcontext
     chunks: Chunks = field(default_factory=MemoryChunks)
     pausing: Pauses = nullcontext
@@ -105,7 +111,7 @@ def open_project(settings: Settings) -> Project:
     """
     data_dir = settings.data_dir.absolute()
     dataset = open_dataset(settings, data_dir)
-    trade_store, bar_store, chunks, store_session, store_lock, pausing = _stores(settings, dataset)
+    trade_store, bar_store, chunks, (store_session, store_kept, store_lock), pausing = _stores(settings, dataset)
     return Project(
         settings=settings,
         dataset=dataset,
@@ -115,6 +121,7 @@ def open_project(settings: Settings) -> Project:
         reports=data_dir / REPORTS_FOLDER,
         build_source=lambda: _source(settings, dataset),
         store_session=store_session,
+        store_kept=store_kept,
         store_lock=store_lock,
         chunks=chunks,
         pausing=pausing,
@@ -158,7 +165,7 @@ def _source(settings: Settings, dataset: Dataset) -> TradeSource:
 
 def _stores(settings: Settings, dataset: Dataset) -> Stores:
     if settings.store_in_force == "memory":
-        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), nullcontext, nullcontext, nullcontext
+        return MemoryTradeStore(), MemoryBarStore(), MemoryChunks(), _NO_HOLDS, nullcontext
     if settings.store_in_force == "influxdb":
         # Whoever uses the embedded store needs none of it, and it takes a while to import.
         from ohlcv_assets.influx_stores import (  # noqa: PLC0415 -- see above
@@ -167,8 +174,7 @@ def _stores(settings: Settings, dataset: Dataset) -> Stores:
             influx_stores,
         )
 
-        stores = (*influx_stores(settings), influx_chunks(settings))
-        return *stores, nullcontext, nullcontext, influx_pausing(settings)
+        return *influx_stores(settings), influx_chunks(settings), _NO_HOLDS, influx_pausing(settings)
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,
@@ -176,5 +182,5 @@ def _stores(settings: Settings, dataset: Dataset) -> Stores:
         patience=settings.store_patience,
     )
     chunks = DuckDBChunks(broker, settings.store_patience)
-    embedded = (DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks)
-    return *embedded, broker.shared, broker.closed_to_others, nullcontext
+    holds = broker.shared, lambda: kept_open(broker), broker.closed_to_others
+    return DuckDBTradeStore(broker), DuckDBBarStore(broker), chunks, holds, nullcontext

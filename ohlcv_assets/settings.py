@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ohlcv_assets.errors import InvalidDateError, SettingsError
 from ohlcv_assets.influx_settings import InfluxSettings
 from ohlcv_assets.instants import parse_day
+from ohlcv_assets.serve_settings import ServeSettings
 
 StoreName = Literal["duckdb", "influxdb", "memory"]
 BarEngineName = Literal["client", "duckdb", "influx-task"]
@@ -40,7 +41,7 @@ ENV_FILE: Final = ".env"
 TOML_FILE: Final = "ohlcv.toml"
 
 
-class Settings(InfluxSettings):
+class Settings(InfluxSettings, ServeSettings):
     """The effective settings of one process."""
 
     model_config = SettingsConfigDict(
@@ -270,6 +271,7 @@ def _unknown(where: str, name: str, known: Mapping[str, object]) -> str:
 PATTERNS: Final = {
     "dataset": "use lower-case letters, digits and underscores, beginning with a letter",
     "duckdb_memory": "give a whole number with MB or GB, such as 512MB",
+    "serve_cache": "give a whole number with MB or GB, such as 64MB",
     "influx_url": "give an address such as http://127.0.0.1:8086",
     "influx_bucket": "use lower-case letters, digits and underscores, beginning with a letter",
     "influx_memory": "give a whole number with MB or GB, such as 128MB",

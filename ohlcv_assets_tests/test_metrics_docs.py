@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.exporter import Exporter
 from ohlcv_assets.orchestration.assembly import build_definitions
 from ohlcv_assets.project import open_project
@@ -28,12 +29,13 @@ def documented(title: str) -> set[str]:
 
 
 @pytest.mark.unit
-def test_every_metric_is_documented_as_it_is() -> None:
+@pytest.mark.parametrize(("title", "made"), [("a backfill", Exporter), ("the service", Telemetry)])
+def test_every_metric_is_documented_as_it_is(title: str, made: type[Exporter | Telemetry]) -> None:
     """Name, type and meaning of every metric stand in the page, and no metric that there is not."""
-    section = next(text for text in PAGE.split("\n## ") if text.startswith("Metrics of a backfill\n"))
+    section = next(text for text in PAGE.split("\n## ") if text.startswith(f"Metrics of {title}\n"))
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
     shown = {name.strip("`"): (kind.split(" ")[0], meaning) for name, kind, meaning in rows}
-    families = Exporter().registry.collect()
+    families = made().registry.collect()
     there = {
         f"{family.name}_total" if family.type == "counter" else family.name: (family.type, family.documentation)
         for family in families

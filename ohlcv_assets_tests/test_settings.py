@@ -180,3 +180,22 @@ def test_the_example_file_can_be_used_as_it_is() -> None:
     text = (ROOT / ".env.example").read_text("utf-8")
     Path(".env").write_text(re.sub(r"^#(OHLCV_)", r"\1", text, flags=re.MULTILINE))
     assert load_settings().model_dump() == {name: field.default for name, field in Settings.model_fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"serve_cors": "https://a.example, *"}, "'*' is no origin"),
+        ({"serve_cors": "https://a.example/path"}, "without a path"),
+        ({"serve_names": "chart.example:80"}, "without a scheme or a port"),
+        ({"serve_cache": "64"}, "such as 64MB"),
+        ({"serve_dagster_url": "javascript:alert(1)"}, "is no address of pages"),
+    ],
+)
+def test_what_the_service_cannot_use_is_named(given: dict[str, str], says: str) -> None:
+    """Origins, names and sizes that look like what they are."""
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        load_settings(**given)
+    assert (
+        load_settings(serve_cors="https://a.example, http://b:3000", serve_names="a, [::1]").serve_names == "a, [::1]"
+    )

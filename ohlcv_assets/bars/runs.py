@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ohlcv_assets.bars.labels import bar_numbers, open_times
 from ohlcv_assets.bars.resolutions import BARS, Resolution
-from ohlcv_assets.bars.split import Columns, run_starts
+from ohlcv_assets.bars.split import Column, Columns, run_starts
 from ohlcv_assets.market.schema import SYMBOL_TYPE, TS_TYPE
 
 VALUES = tuple(BARS.names[2:])
@@ -34,11 +34,29 @@ def reduce_to(rows: Columns, resolution: Resolution) -> Columns:
     Columns
         The columns of ``BARS`` without ``symbol``; ``ts`` int64 nanoseconds.
     """
-    numbers = bar_numbers(rows["ts"], resolution)
-    starts = run_starts(numbers)
-    stops = np.append(starts[1:], len(numbers))
+    bars = reduce_runs(rows, bar_numbers(rows["ts"], resolution))
+    return bars | {"ts": open_times(bars["ts"], resolution)}
+
+
+def reduce_runs(rows: Columns, labels: Column) -> Columns:
+    """Reduce the rows of one symbol to one bar for each run of equal labels.
+
+    Parameters
+    ----------
+    rows
+        As for ``reduce_to``.
+    labels
+        Of each row, ascending: which bar it belongs to; they become the bars' ``ts``.
+
+    Returns
+    -------
+    Columns
+        As from ``reduce_to``.
+    """
+    starts = run_starts(labels)
+    stops = np.append(starts[1:], len(labels))
     return {
-        "ts": open_times(numbers[starts], resolution),
+        "ts": labels[starts],
         "open": rows["open"][starts],
         "high": np.maximum.reduceat(rows["high"], starts),
         "low": np.minimum.reduceat(rows["low"], starts),

@@ -15,15 +15,18 @@ from ohlcv_assets.cli import (
     backfill,
     bar_care,
     bench,
+    bench_api,
     config,
     demo,
     import_,
     influx,
+    keys,
     plan,
     purge,
     realism,
     report,
     runs,
+    serve,
     status,
     tasks,
     trades,
@@ -88,11 +91,14 @@ app.command("status", rich_help_panel=_LOOK)(status.status)
 app.command("trades", rich_help_panel=_LOOK)(trades.trades)
 app.add_typer(bar_care.app, name="bars", rich_help_panel=_LOOK)
 app.command("report", rich_help_panel=_LOOK)(report.report)
+app.command("serve", rich_help_panel=_LOOK)(serve.serve)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("verify", rich_help_panel=_CARE)(verify.verify)
 app.command("realism", rich_help_panel=_CARE)(realism.realism)
 app.add_typer(influx.app, name="influx", rich_help_panel=_CARE)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=_CARE)
+app.add_typer(keys.app, name="keys", rich_help_panel=_CARE)
+bench.app.command()(bench_api.api)
 app.add_typer(bench.app, name="bench", rich_help_panel=_CARE)
 app.command("purge", rich_help_panel=_CARE)(purge.purge)
 app.add_typer(runs.app, name="runs", rich_help_panel=_CARE)

@@ -60,7 +60,7 @@ def markdown_table() -> str:
     lines = ["| variable | allowed | default | what it is |", "|---|---|---|---|"]
     for name in _names():
         field = Settings.model_fields[name]
-        default = "unset" if field.default is None else f"`{_text(field.default)}`"
+        default = "unset" if field.default in {None, ""} else f"`{_text(field.default)}`"
         lines.append(f"| `{variable(name)}` | {_allowed(name)} | {default} | {field.description} |")
     return "\n".join(lines)
 
@@ -70,11 +70,13 @@ def _text(value: object) -> str:
 
 
 def _names() -> list[str]:
-    """Return the names of all settings, those of a server last."""
+    """Return the names of all settings, those of an InfluxDB server and of the HTTP service last."""
     from ohlcv_assets.influx_settings import InfluxSettings
+    from ohlcv_assets.serve_settings import ServeSettings
     from ohlcv_assets.settings import Settings
 
-    return sorted(Settings.model_fields, key=lambda name: name in InfluxSettings.model_fields)
+    apart = InfluxSettings.model_fields, ServeSettings.model_fields
+    return sorted(Settings.model_fields, key=lambda name: [name in fields for fields in apart[::-1]])
 
 
 def _allowed(name: str) -> str:

@@ -106,8 +106,9 @@ def test_writers_of_one_process_take_turns(broker: Broker) -> None:
 
 
 def test_threads_wait_for_an_old_session_to_end(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its tenure an attachment takes no further threads, so that other processes get their turn."""
+    """After its tenure an attachment takes no further threads while another process waits, which gets its turn."""
     monkeypatch.setattr(attachment, "_TENURE", -1.0)
+    monkeypatch.setattr(StoreLock, "wanted", lambda _: True)
     store = DuckDBTradeStore(broker)
     with ThreadPoolExecutor(1) as pool:
         with broker.session(), broker.session():

@@ -21,7 +21,11 @@ from ohlcv_assets.stores.duckdb.failures import is_locked, lock_holder
 from ohlcv_assets.stores.duckdb.lock import StoreLock, delays
 
 _TENURE: Final = 1.0
-"""Seconds after which further threads wait for the running sessions to end, so that other processes get their turn."""
+"""Seconds after which further threads wait for the running sessions to end, if another process waits for its turn."""
+
+
+_LOOK: Final = 0.05
+"""Seconds until a thread that waits looks again whether it may enter."""
 
 
 class Attachment:
@@ -115,6 +119,10 @@ class Attachment:
         finally:
             self._writer.release()
 
+    def wanted(self) -> bool:
+        """Return whether another process waits for the store."""
+        return self._lock.wanted()
+
     def close(self) -> None:
         """Throw the idle instance away."""
         with self._changed:
@@ -126,7 +134,9 @@ class Attachment:
         me = threading.get_ident()
         with self._changed:
             while not self._may_enter(me):
-                if not self._changed.wait(deadline - time.monotonic()):
+                left = deadline - time.monotonic()
+                # Who waited in another process may have given up, which nobody here is told of.
+                if not self._changed.wait(min(left, _LOOK)) and left <= 0:
                     raise self._lock.busy("another thread of this process")
             if self._inside:
                 self._inside[me] = self._inside.get(me, 0) + 1
@@ -138,7 +148,7 @@ class Attachment:
         if me in self._inside:
             return True
         overdue = bool(self._inside) and time.monotonic() - self._since > _TENURE
-        return not self._turning and not overdue
+        return not self._turning and not (overdue and self._lock.wanted())
 
     def _turned(self, *, inside: bool) -> None:
         """Say that attaching or detaching is over."""

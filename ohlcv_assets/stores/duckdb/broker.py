@@ -179,6 +179,10 @@ class Broker:
         finally:
             lock.release()
 
+    def wanted(self) -> bool:
+        """Return whether another process waits for the store."""
+        return self._attachment().wanted()
+
     def close(self) -> None:
         """Let go of the process's DuckDB instance, unless a session is running; another session makes a new one."""
         self._attachment().close()

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,6 +53,8 @@ class StoreLock:
         self.path = path
         self.patience = patience
         self._turn = FileLock(_beside(path, ".turn"), thread_local=False)
+        self._probe = FileLock(_beside(path, ".turn"), thread_local=False)
+        self._probing = threading.Lock()
         self._store = FileLock(_beside(path, ".lock"), thread_local=False)
         self._note = _beside(path, ".holder")
 
@@ -80,6 +83,20 @@ class StoreLock:
     def release(self) -> None:
         """Let the next one in."""
         self._store.release()
+
+    def wanted(self) -> bool:
+        """Return whether another process waits for the store: who waits holds the turn.
+
+        To be asked by who holds the store, and of one lock of a process only: two that look at the same moment see each
+        other.
+        """
+        with self._probing:
+            try:
+                self._probe.acquire(blocking=False)
+            except Timeout:
+                return True
+            self._probe.release()
+            return False
 
     def busy(self, holder: str | None = None) -> StoreBusyError:
         """Return the error that names who holds the store."""

@@ -1,0 +1,182 @@
+"""What all requests share: the project, threads for its store, keys, limits, metrics, the cache of proved answers.
+
+What belongs here: making these parts of settings, and keeping them going. What does not: HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from ohlcv_assets.api import closed
+from ohlcv_assets.api.closed import Closed
+from ohlcv_assets.api.jobs import Jobs
+from ohlcv_assets.api.keys import FILE, KeyFile
+from ohlcv_assets.api.limiter import Limiter
+from ohlcv_assets.api.pool import Pool
+from ohlcv_assets.api.shelf import Shelf
+from ohlcv_assets.api.telemetry import Telemetry
+from ohlcv_assets.errors import OhlcvError
+from ohlcv_assets.influx_settings import bytes_of
+from ohlcv_assets.logs import get_logger
+from ohlcv_assets.market.symbols import Symbol
+from ohlcv_assets.project import Project, open_project
+from ohlcv_assets.settings import Settings
+from ohlcv_assets.units import Nanos, day_bounds, day_start
+
+_EARLIER: Final = 0.8
+"""The store gives up on a question a little before we do, so that its own words are heard."""
+
+_STALE: Final = 3
+"""Looks that may fail to take place until what the last one found counts as old."""
+
+
+@dataclass
+class Service:
+    """The parts, for as long as the service runs.
+
+    Attributes
+    ----------
+    project, settings
+        What is served, and how.
+    pool, shelf, keys, limiter, telemetry, jobs
+        See their modules.
+    open_reads
+        Whether reads need no key.
+    closed
+        Which days will not change any more, as found by the last look.
+    trouble
+        Why the last look failed; empty where it did not.
+    looked
+        When it was, by the monotonic clock; None before the first.
+    changes
+        How often a job, or whoever else knows of it, has changed what the store holds.
+    """
+
+    project: Project
+    settings: Settings
+    pool: Pool
+    shelf: Shelf
+    keys: KeyFile
+    limiter: Limiter
+    telemetry: Telemetry
+    open_reads: bool
+    jobs: Jobs
+    closed: Closed = field(default_factory=Closed)
+    trouble: str = ""
+    looked: float | None = None
+    changes: int = 0
+
+    @property
+    def bounds(self) -> tuple[Nanos, Nanos]:
+        """The dataset's days as a range of instants."""
+        days = self.project.dataset.days
+        return day_start(days[0]), day_bounds(days[-1])[1]
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return is_loopback(self.settings.serve_host)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the last look was made not long ago."""
+        return self.looked is not None and time.monotonic() - self.looked < _STALE * self.settings.serve_refresh
+
+    def symbol(self, name: str) -> Symbol:
+        """Return a symbol; see ``Universe.symbol`` for what is raised."""
+        return self.project.dataset.universe.symbol(name)
+
+    async def look(self) -> None:
+        """Look which days are closed; what was kept of days that are not any more is forgotten."""
+        try:
+            found = await self.pool.ask("closed days", lambda: closed.look(self.project))
+        except OhlcvError as error:
+            if not self.trouble:
+                get_logger("api").warning("The store cannot be read.", error=str(error))
+            self.trouble = str(error)
+            return
+        if not self.closed.outlives(found):
+            self.shelf.clear()
+        self.closed, self.trouble, self.looked = found, "", time.monotonic()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the service going for as long as the context lasts."""
+        with ExitStack() as stack:
+            stack.callback(self.pool.close)
+            stack.enter_context(self.project.store_kept())
+            await self.look()
+            changed, loop = asyncio.Event(), asyncio.get_running_loop()
+            self.jobs.on_end = lambda _: self._change(loop, changed)
+            task = asyncio.create_task(self._keep_looking(changed))
+            try:
+                yield
+            finally:
+                # In a thread: a job may want something of the loop before it ends.
+                await asyncio.to_thread(self.jobs.close)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Look again at once, and have all others look again who keep what they found."""
+        self.changes += 1
+        loop.call_soon_threadsafe(changed.set)
+
+    async def _keep_looking(self, changed: asyncio.Event) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.serve_refresh):
+                    await changed.wait()
+            changed.clear()
+            await self.look()
+
+
+def open_service(settings: Settings) -> Service:
+    """Return the service that settings describe; nothing is asked of the store yet.
+
+    Raises
+    ------
+    OhlcvError
+        As ``open_project``.
+    """
+    telemetry = Telemetry()
+    return Service(
+        project=open_project(_impatient(settings)),
+        settings=settings,
+        pool=Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry),
+        shelf=Shelf(bytes_of(settings.serve_cache)),
+        keys=KeyFile(settings.data_dir.absolute() / FILE),
+        limiter=Limiter(settings.serve_rate),
+        telemetry=telemetry,
+        open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
+        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address or name means this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _impatient(settings: Settings) -> Settings:
+    """Return settings under which the store gives up in time: somebody waits for the answer."""
+    most = settings.serve_query_timeout * _EARLIER
+    return settings.model_copy(
+        update={
+            "store_patience": min(settings.store_patience, most),
+            "influx_query_timeout": min(settings.influx_query_timeout, most),
+            "influx_timeout": min(settings.influx_timeout, most),
+            "influx_deadline": min(settings.influx_deadline, most),
+            "influx_connections": max(settings.influx_connections, min(64, settings.serve_threads)),
+        }
+    )
