@@ -340,7 +340,7 @@ class InfluxTradeStore(InfluxStore):
     def _uncover(self, lease: DayLease, connection: Connection, day: dt.date) -> None:
         """Delete what the files still hold of a day that seems empty.
 
-        A delete may drop series from the server's index that other files of the shard have (docs/decisions/0007). What
+        A delete may drop series from the server's index that other files of the shard have (docs/decisions/0008). What
         is left of them is not counted and not deleted until somebody writes the series again, and would come back
         with a load. Files tell; a point that is there already makes the series known again.
         """

@@ -3,7 +3,7 @@
 What belongs here: setting marks, and what a look at them says. What does not: asking again because of them
 (``reads.steady``), the leases under which they are set (``leases``).
 
-While a shard is closed the server leaves it out of answers without a word (docs/decisions/0007). So whoever restores
+While a shard is closed the server leaves it out of answers without a word (docs/decisions/0008). So whoever restores
 into a shard says so before and after, under the shard's lease, in one label of the bucket: a property for each shard,
 whose value is another one every time. A reader that sees the same before and after its question, and nothing under
 way, was not disturbed. A mark whose setter is gone stands for nothing once the lease has ended and its grace is over,
