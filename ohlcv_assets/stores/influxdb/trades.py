@@ -40,6 +40,7 @@ from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads import queries, scanning
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
+from ohlcv_assets.stores.influxdb.reads.points import TRADES
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
 from ohlcv_assets.stores.influxdb.store import InfluxStore
@@ -252,12 +253,12 @@ class InfluxTradeStore(InfluxStore):
         settled = {content.day for content in named if Counter(counts[content.day]) == Counter(content.counts)}
         return [each for each in given if each.content.day not in settled]
 
-    def _counts(self, contents: Sequence[DayContent]) -> dict[dt.date, Mapping[str, int]]:
-        """Count the trades of some days."""
+    def _counts(self, contents: Sequence[DayContent], field: str | None = None) -> dict[dt.date, Mapping[str, int]]:
+        """Count the trades of some days; of many perhaps by one field."""
         days = [content.day for content in contents]
         if len(days) <= 1:
             return {day: self.counts(day) for day in days}
-        found = queries.days_counts(self._asker, self._bucket, min(days), max(days))
+        found = queries.days_counts(self._asker, self._bucket, min(days), max(days), field)
         return {day: found.get(day, {}) for day in days}
 
     def _way(self, day: dt.date) -> Way:
@@ -287,7 +288,8 @@ class InfluxTradeStore(InfluxStore):
             feeds = [Feed(each.content.day, each.batches(), each.content.rows, nobody) for each in given]
             story = self._load(way, lease, contents, feeds, share, observer)
             self._note_answers(lease, story)
-            found = self._counts(contents)
+            # A file is taken whole, with all of its fields, or not at all, and no field was there before.
+            found = self._counts(contents, TRADES.counted)
             for content, feed in zip(contents, feeds, strict=True):
                 self._require(content, feed.counts, Counter(found[content.day]))
             # Still as a writer: who deletes everything waits until the record is made.
@@ -338,7 +340,7 @@ class InfluxTradeStore(InfluxStore):
     def _uncover(self, lease: DayLease, connection: Connection, day: dt.date) -> None:
         """Delete what the files still hold of a day that seems empty.
 
-        A delete may drop series from the server's index that other files of the shard have (docs/decisions/0007). What
+        A delete may drop series from the server's index that other files of the shard have (docs/decisions/0008). What
         is left of them is not counted and not deleted until somebody writes the series again, and would come back
         with a load. Files tell; a point that is there already makes the series known again.
         """

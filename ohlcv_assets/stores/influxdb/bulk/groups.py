@@ -14,8 +14,8 @@ from ohlcv_assets.stores.base import GivenDay
 from ohlcv_assets.stores.influxdb.bulk.loading import BulkLoader
 from ohlcv_assets.units import day_start
 
-ABREAST: Final = 2
-"""Groups at a time: while one waits for the server another encodes."""
+ABREAST: Final = 3
+"""Groups at a time: while some wait for the server or its disk another encodes."""
 
 MOST: Final = 10
 """Days of a group, in shards of more: each is a lease, and all of them are dirty until the last one is proved."""

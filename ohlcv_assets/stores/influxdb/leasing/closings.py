@@ -3,7 +3,7 @@
 What belongs here: setting marks, and what a look at them says. What does not: asking again because of them
 (``reads.steady``), the leases under which they are set (``leases``).
 
-While a shard is closed the server leaves it out of answers without a word (docs/decisions/0007). So whoever restores
+While a shard is closed the server leaves it out of answers without a word (docs/decisions/0008). So whoever restores
 into a shard says so before and after, under the shard's lease, in one label of the bucket: a property for each shard,
 whose value is another one every time. A reader that sees the same before and after its question, and nothing under
 way, was not disturbed. A mark whose setter is gone stands for nothing once the lease has ended and its grace is over,
@@ -153,6 +153,12 @@ class Closings:
             old = [key for key, text in found.properties.items() if now - Mark.of(text).since > KEPT]
             if labels.change(found.id, {**dict.fromkeys(old, ""), **marked}):
                 return
+
+    def forget(self) -> None:
+        """Remove all marks, of a bucket that is no more."""
+        found, _ = self._leases.labels.named(self.name)
+        if found is not None:
+            self._leases.labels.remove(found.id)
 
 
 class Closing:

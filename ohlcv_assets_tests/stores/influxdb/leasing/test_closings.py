@@ -150,3 +150,12 @@ def test_two_who_set_the_first_mark(leases: Leases, closings: Closings, monkeypa
     turns.append(lambda: leases.labels.remove(gone))
     closings.put("done", 12, WEEK)
     assert list(closings.look(closings.watch()).marks) == [WEEK]
+
+
+def test_marks_of_a_bucket_that_is_no_more(leases: Leases, closings: Closings, seen: Callable[[], Seen]) -> None:
+    """They are removed, and nothing happens where there are none."""
+    closings.forget()
+    closings.put("done", 12, WEEK)
+    closings.forget()
+    assert dict(seen().marks) == {}
+    assert leases.labels.all(closings.name)[0] == []
