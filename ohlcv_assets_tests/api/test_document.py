@@ -83,7 +83,9 @@ def test_every_body_is_described_with_examples(document: JSON) -> None:
         for content in operation["requestBody"]["content"].values():
             told = operation["requestBody"].get("description") or content["schema"]["description"]
             assert told, path
-            assert {"example", "examples"} & (set(content) | set(content["schema"])), path
+            named = content["schema"].get("$ref", "").rpartition("/")[2]
+            model = document["components"]["schemas"].get(named, {})
+            assert {"example", "examples"} & (set(content) | set(model)), path
     assert "415" in bodies["/api/v1/trades"]["responses"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,11 +22,10 @@ from starlette.testclient import TestClient
 
 from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.service import Service, open_service
-from ohlcv_assets.bars.split import Columns
 from ohlcv_assets.errors import StoreUnavailableError
-from ohlcv_assets.live.feed import Change
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.units import Nanos
+from ohlcv_assets_tests.api.heard import Heard
 from ohlcv_assets_tests.api.made import FRIDAY_START, HOME, KINDS, asking, close, new_key, on_fake_influxdb, service_in
 from ohlcv_assets_tests.api.posting.made import START, Trade, trade
 from ohlcv_assets_tests.api.test_hostile import CASES_EACH, CHECKS, INJECTIONS, MODES
@@ -38,31 +36,6 @@ ROUTE = "/api/v1/trades"
 JSON_BODY = {"Content-Type": "application/json"}
 JSON = Any
 """A JSON document."""
-
-
-class Heard:
-    """Listens to what is live, and counts trades."""
-
-    def __init__(self, service: Service) -> None:
-        self._trades = 0
-        service.feed.listeners.append(self)
-
-    def changed(self, change: Change) -> None:
-        """Take no notice of bars."""
-
-    def traded(self, symbol: str, trades: Columns, at: float) -> None:
-        """Count trades."""
-        assert at <= time.monotonic(), symbol
-        self._trades += len(trades["ts"])
-
-    def until(self, trades: int) -> None:
-        """Wait until so many were heard of, and a moment longer."""
-        deadline = time.monotonic() + 20
-        while self._trades < trades:
-            assert time.monotonic() < deadline, self._trades
-            time.sleep(0.005)
-        time.sleep(0.1)
-        assert self._trades == trades, "what is live hears of each trade once"
 
 
 @dataclass
