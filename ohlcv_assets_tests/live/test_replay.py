@@ -41,8 +41,8 @@ def trades_at(symbol: str, *ts: int) -> pa.Table:
     """Return a trade of a symbol at each of some instants."""
     ones = np.ones(len(ts))
     instants = pa.array(ts, pa.int64()).cast(TS_TYPE)
-    columns = [pa.array([symbol] * len(ts)), instants, pa.array(ones), pa.array(ones), pa.array(ones.astype(np.int8))]
-    return pa.Table.from_arrays(columns, names=STORED.names).cast(STORED)
+    columns = ([symbol] * len(ts), instants, ones, ones, ones.astype(np.int8))
+    return pa.table(dict(zip(STORED.names, columns, strict=True))).cast(STORED)
 
 
 # --- which trades -----------------------------------------------------------------------------------------------------
