@@ -39,10 +39,16 @@ UNIVERSE = load_universe()
 
 def trades_at(symbol: str, *ts: int) -> pa.Table:
     """Return a trade of a symbol at each of some instants."""
-    ones = np.ones(len(ts))
+    ones = pa.array(np.ones(len(ts)))
     instants = pa.array(ts, pa.int64()).cast(TS_TYPE)
-    columns = ([symbol] * len(ts), instants, ones, ones, ones.astype(np.int8))
-    return pa.table(dict(zip(STORED.names, columns, strict=True))).cast(STORED)
+    columns: list[pa.Array[Any]] = [
+        pa.array([symbol] * len(ts)),
+        instants,
+        ones,
+        ones,
+        ones.cast(pa.int8()),
+    ]  # Any: of any type
+    return pa.Table.from_arrays(columns, names=STORED.names).cast(STORED)
 
 
 # --- which trades -----------------------------------------------------------------------------------------------------
