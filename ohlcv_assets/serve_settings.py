@@ -61,6 +61,15 @@ class ServeSettings(BaseSettings):
     serve_body: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
         default=1_000_000, description="Most bytes of a request's body; more are answered 413."
     )
+    serve_trades: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000, description="Most trades of one request that posts some."
+    )
+    serve_posted: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=50_000, description="Posted trades that may wait to be stored; more are answered 503."
+    )
+    serve_ledger: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=1_000_000, description="Ids of posted trades, and as many idempotency keys, that are remembered."
+    )
     serve_rows: Annotated[int, Field(ge=1_000, le=10_000_000)] = Field(
         default=100_000, description="Most rows of one answer."
     )

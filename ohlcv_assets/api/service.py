@@ -19,10 +19,12 @@ from ohlcv_assets.api.jobs import Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
+from ohlcv_assets.api.posting.parts import Posting, open_posting
 from ohlcv_assets.api.shelf import Shelf
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.influx_settings import bytes_of
+from ohlcv_assets.live.feed import Feed
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.symbols import Symbol
 from ohlcv_assets.project import Project, open_project
@@ -48,6 +50,10 @@ class Service:
         See their modules.
     open_reads
         Whether reads need no key.
+    feed
+        Takes trades that were stored just now.
+    posting
+        Stores trades that are posted, and passes them on to the feed.
     closed
         Which days will not change any more, as found by the last look.
     trouble
@@ -67,6 +73,8 @@ class Service:
     telemetry: Telemetry
     open_reads: bool
     jobs: Jobs
+    feed: Feed
+    posting: Posting
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -109,6 +117,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Keep the service going for as long as the context lasts."""
         with ExitStack() as stack:
+            stack.callback(self.posting.ledger.close)
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
@@ -116,10 +125,13 @@ class Service:
             self.jobs.on_end = lambda _: self._change(loop, changed)
             task = asyncio.create_task(self._keep_looking(changed))
             try:
-                yield
+                async with self.posting.running():
+                    try:
+                        yield
+                    finally:
+                        # In a thread: a job may want something of the loop before it ends.
+                        await asyncio.to_thread(self.jobs.close)
             finally:
-                # In a thread: a job may want something of the loop before it ends.
-                await asyncio.to_thread(self.jobs.close)
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
@@ -146,17 +158,20 @@ def open_service(settings: Settings) -> Service:
     OhlcvError
         As ``open_project``.
     """
-    telemetry = Telemetry()
+    telemetry, feed, project = Telemetry(), Feed(), open_project(_impatient(settings))
+    pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
     return Service(
-        project=open_project(_impatient(settings)),
+        project=project,
         settings=settings,
-        pool=Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry),
+        pool=pool,
         shelf=Shelf(bytes_of(settings.serve_cache)),
         keys=KeyFile(settings.data_dir.absolute() / FILE),
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
         jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
+        feed=feed,
+        posting=open_posting(project, settings, pool, feed.publish),
     )
 
 

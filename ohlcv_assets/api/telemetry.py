@@ -27,6 +27,8 @@ class Telemetry:
         Questions to the store by name: how long they took, and those that failed.
     rows, cached, refused
         Rows handed out by route, answers from the cache by route, requests refused by reason.
+    posted
+        Trades posted, by what became of them.
     waiting
         Questions to the store that are asked or wait.
     """
@@ -61,6 +63,7 @@ class Telemetry:
         self.store_failures = Counter(
             "ohlcv_store_question_failures", "Questions that failed or took too long.", ["question"], registry=registry
         )
+        self.posted = Counter("ohlcv_posted_trades", "Trades posted.", ["outcome"], registry=registry)
         self.waiting = Gauge("ohlcv_store_questions_waiting", "Questions asked or waiting.", registry=registry)
 
     def page(self) -> bytes:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import influxql_name, influxql_string, tag_text
@@ -20,7 +22,7 @@ from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, who
 from ohlcv_assets.stores.influxdb.reads.points import TRADES, Shape, field_counts
 from ohlcv_assets.stores.influxdb.reads.reading import require_whole, symbols_of_tags
 from ohlcv_assets.stores.tables import in_order, nanos
-from ohlcv_assets.units import Nanos
+from ohlcv_assets.units import MINUTE, SECOND, Nanos
 
 PAGE_ROWS: Final = 200_000
 """Points of one request: trades are about 12 MB of CSV, and as much again as a table."""
@@ -34,7 +36,15 @@ KEYS: Final = 100
 ABREAST: Final = 2
 """Requests for keys at a time: the server works on one with a single processor."""
 
+GAP: Final = SECOND
+"""Keys that are no further apart are asked for by one range: a request for a thousand keys takes seconds."""
+
+WIDEST: Final = Nanos(5 * MINUTE)
+"""A range is no wider, however close the keys are: it reads all trades that it has."""
+
 _SMALLER: Final = 8
+_KEYS_A_RANGE: Final = 8
+"""Where ranges hold fewer keys than this, the keys are asked for one by one."""
 
 
 def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
@@ -56,12 +66,19 @@ def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
     """
     pairs = zip(cast("list[str]", keys["symbol"].to_pylist()), nanos(keys["ts"]).tolist(), strict=True)
     wanted = sorted({(symbol, ts) for symbol, ts in pairs if FIRST_NS <= ts < END_NS})
-    statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
+    ranges = _ranges(np.unique(np.array([ts for _, ts in wanted], np.int64)))
+    if len(ranges) * _KEYS_A_RANGE <= len(wanted):
+        statements = [f"{_select(TRADES)} WHERE {_span(part)} GROUP BY symbol" for part in ranges]
+    else:
+        statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
     requests = [statements[at : at + KEYS] for at in range(0, len(statements), KEYS)]
     with ThreadPoolExecutor(ABREAST, "fetch") as pool:
         answers = list(pool.map(lambda request: list(_halved(asker, bucket, request, "fetch")), requests))
     tables = [table for answer in answers for table in answer]
-    return in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
+    found = in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
+    asked = set(wanted)
+    held = zip(cast("list[str]", found["symbol"].to_pylist()), nanos(found["ts"]).tolist(), strict=True)
+    return found.filter(pa.array([key in asked for key in held], pa.bool_()))
 
 
 def scan(
@@ -171,11 +188,24 @@ def _points(asker: Asker, shape: Shape, bucket: str, statements: Sequence[str], 
     return require_whole(table, shape.what).cast(shape.schema)
 
 
-def _select(shape: Shape, symbol: str) -> str:
-    """Return a statement for the points of one symbol, to which conditions can be added."""
+def _select(shape: Shape, symbol: str | None = None) -> str:
+    """Return a statement for all points, or for those of one symbol, to which more conditions can be added."""
     fields = ", ".join(influxql_name(field) for field in shape.fields)
-    whose = influxql_string(tag_text(symbol))
-    return f"SELECT {fields} FROM {influxql_name(shape.measurement)} WHERE symbol = {whose}"  # noqa: S608 -- quoted
+    whose = "" if symbol is None else f" WHERE symbol = {influxql_string(tag_text(symbol))}"
+    return f"SELECT {fields} FROM {influxql_name(shape.measurement)}{whose}"  # noqa: S608 -- quoted
+
+
+def _ranges(instants: NDArray[np.int64]) -> list[Part]:
+    """Return ranges that hold sorted instants, each ending where there is a gap or where it is wide enough."""
+    if len(instants) == 0:
+        return []
+    apart = np.diff(instants) > GAP
+    windows = (
+        window
+        for stretch in np.split(instants, np.flatnonzero(apart) + 1)
+        for window in np.split(stretch, np.flatnonzero(np.diff((stretch - stretch[0]) // WIDEST)) + 1)
+    )
+    return [Part(int(window[0]), int(window[-1]) + 1) for window in windows]
 
 
 def _span(part: Part) -> str:
