@@ -15,7 +15,7 @@ from typing import Final
 
 from ohlcv_assets.api import closed
 from ohlcv_assets.api.closed import Closed
-from ohlcv_assets.api.jobs import Jobs
+from ohlcv_assets.api.jobs import Job, Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
@@ -122,7 +122,7 @@ class Service:
             stack.enter_context(self.project.store_kept())
             await self.look()
             changed, loop = asyncio.Event(), asyncio.get_running_loop()
-            self.jobs.on_end = lambda _: self._change(loop, changed)
+            self.jobs.on_end = lambda job: self._change(job, loop, changed)
             task = asyncio.create_task(self._keep_looking(changed))
             try:
                 async with self.posting.running():
@@ -136,8 +136,9 @@ class Service:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
-        """Look again at once, and have all others look again who keep what they found."""
+    def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Count a job that has ended; look again at once, and have all others do so who keep what they found."""
+        self.telemetry.jobs.labels(job.kind, job.state).inc()
         self.changes += 1
         loop.call_soon_threadsafe(changed.set)
 

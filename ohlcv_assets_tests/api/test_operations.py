@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 from ohlcv_assets.api import work
 from ohlcv_assets.api.jobs import Ending
+from ohlcv_assets.api.native import operations
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
 from ohlcv_assets.errors import StoreBusyError, StoreUnavailableError
@@ -315,6 +317,27 @@ def test_looking_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         done(client, "heal")
         looked(client)
         assert len(looks) == 2
+
+
+def test_nobody_waits_long_for_a_look_at_all_files(memory: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it there is an answer as well, and when it is made it is told."""
+    go_on = threading.Event()
+    look = operations.status_of
+
+    def slowly(project: Project) -> Any:  # Any: handed on
+        go_on.wait(20)
+        return look(project)
+
+    monkeypatch.setattr(operations, "_MOMENT", 0.05)
+    monkeypatch.setattr(operations, "status_of", slowly)
+    with asking(memory) as client:
+        assert looked(client)["checks"] == []
+        go_on.set()
+        for _ in range(200):
+            checks = looked(client)["checks"]
+            if checks:
+                break
+        assert [one["name"] for one in checks] == ["files", "stored trades", "bars"]
 
 
 def test_a_store_that_is_busy_is_no_answer(memory: Service, monkeypatch: pytest.MonkeyPatch) -> None:
