@@ -1,5 +1,13 @@
-# The image of this package: `ohlcv`, and Dagster's webserver, daemon and code server (docker-compose.yml).
+# The image of this package: `ohlcv`, its HTTP service, and Dagster's webserver, daemon and code server
+# (docker-compose.yml).
 # Nothing secret goes in: settings and tokens come from the environment when a container starts.
+
+FROM node:22-bookworm-slim AS pages
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --silent
+COPY web ./
+RUN npm run --silent build
 
 FROM python:3.11-slim-bookworm AS build
 RUN python -m venv /opt/ohlcv
@@ -12,6 +20,7 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
     && pip install --quiet -c constraints.txt hatchling -r requirements.txt
 COPY README.md ./
 COPY ohlcv_assets ./ohlcv_assets
+COPY --from=pages /src/ohlcv_assets/web ./ohlcv_assets/web
 RUN pip install --quiet --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm

@@ -15,8 +15,15 @@ WITH_HOME := DAGSTER_HOME="$(CURDIR)/$(HOME_DIR)"
 HOST := 127.0.0.1
 PORT := 3000
 COMPOSE := docker compose
+PROFILES := dagster api
+PAGES := ohlcv_assets/web/index.html
+NODE_MODULES := web/node_modules/.installed
+# Node of the package index lies in .venv where the machine has none, or an old one.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web --silent
+NODE_IS_FIT := const [a, b] = process.versions.node.split(".").map(Number); \
+	process.exit((a === 20 && b >= 19) || (a === 22 && b >= 13) || a >= 24 ? 0 : 1)
 
-.PHONY: help install home demo test lint types cover dev serve bench up down logs docker-ready clean
+.PHONY: help install home demo test lint types cover web webtest dev serve bench up down logs docker-ready clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -37,7 +44,7 @@ home: $(INSTALLED)
 demo: home ## A week of 2024 through the real Dagster job, then a look at it
 	@$(WITH_HOME) $(BIN)/ohlcv demo
 
-test: install lint types cover ## Lint, format, types, import rules, all tests, 100 % coverage
+test: install lint types webtest cover ## Lint, format, types, import rules, all tests, 100 % coverage
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -46,6 +53,20 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(PY) -m mypy
+
+web: $(PAGES) ## Build the chart page and datafeed.js into the package
+
+$(PAGES): $(NODE_MODULES) $(shell find web -name node_modules -prune -o -name coverage -prune -o -type f -print)
+	@$(NPM) run build
+
+$(NODE_MODULES): $(INSTALLED) web/package-lock.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" node -e '$(NODE_IS_FIT)' 2>/dev/null || { \
+		echo "Installing Node into .venv ..."; $(PIP) install -c constraints.txt --no-build-isolation -e '.[web]'; }
+	@$(NPM) ci
+	@touch $(NODE_MODULES)
+
+webtest: $(PAGES) ## Format, lint, types and unit tests of the pages
+	@$(NPM) run check
 
 # Two legs: everything as users run it, then the bodies of compiled kernels without compilation.
 cover: $(INSTALLED)
@@ -58,23 +79,24 @@ cover: $(INSTALLED)
 dev: home ## Dagster UI and daemon on 127.0.0.1:3000, history kept under data/
 	$(WITH_HOME) $(BIN)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT)
 
-serve: $(INSTALLED) ## HTTP API on 127.0.0.1:8000, with its documentation at /docs
+serve: $(PAGES) ## The chart and the HTTP API on 127.0.0.1:8000, its documentation at /docs
 	@$(BIN)/ohlcv serve
 
 bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 	$(BIN)/ohlcv bench
 
-up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster on 127.0.0.1:3000
-	@test -z "$(filter-out dagster,$(WITH))" || { echo "WITH=$(WITH) is not known: WITH=dagster, or leave it out." >&2; exit 2; }
-	@test -z "$(WITH)" || ! $(COMPOSE) --profile dagster config | grep -qE '^ *OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
-		echo "Dagster needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again." >&2; exit 2; }
-	@$(COMPOSE) $(if $(WITH),--profile "$(WITH)") up --detach --wait $(if $(WITH),--build)
+up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster (3000), WITH=api the chart (8000)
+	@test -z "$(filter-out $(PROFILES),$(WITH))" || { \
+		echo "WITH=$(WITH) is not known: dagster, api, or both as WITH='dagster api', or leave it out." >&2; exit 2; }
+	@test -z "$(WITH)" || ! $(COMPOSE) $(WITH:%=--profile %) config | grep -qE '^ *OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
+		echo "$(WITH) needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again." >&2; exit 2; }
+	@$(COMPOSE) $(WITH:%=--profile %) up --detach --wait $(if $(WITH),--build)
 
 down: docker-ready ## Stop what `make up` started; its data stay
-	@$(COMPOSE) --profile dagster down
+	@$(COMPOSE) $(PROFILES:%=--profile %) down
 
 logs: docker-ready ## Follow what the containers of `make up` print
-	@$(COMPOSE) --profile dagster logs --follow --tail 100
+	@$(COMPOSE) $(PROFILES:%=--profile %) logs --follow --tail 100
 
 docker-ready:
 	@$(COMPOSE) version >/dev/null 2>&1 || { echo "'$(COMPOSE)' cannot be run: install Docker with its compose plugin," \
@@ -82,4 +104,4 @@ docker-ready:
 	@said=$$($(COMPOSE) ps 2>&1 >/dev/null) || { echo "Docker cannot be used: $$said" >&2; exit 2; }
 
 clean: ## Remove the virtual environment and caches, never data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* web/node_modules web/coverage ohlcv_assets/web

@@ -28,7 +28,7 @@ NOT_PASSED_ON = {
     "universe",
     "influx_ca_file",
     "metrics_port",
-    # The HTTP service is no part of runs.
+    # The HTTP service is no part of runs; its container sets what it needs.
     "serve_host",
     "serve_port",
     "serve_open_reads",
@@ -46,6 +46,10 @@ NOT_PASSED_ON = {
     "serve_rows",
     "serve_cache",
     "serve_refresh",
+    "serve_jobs",
+    "serve_jobs_kept",
+    "serve_generate",
+    "serve_dagster_url",
     # Nor are its clients.
     "service_url",
     "service_key",
@@ -67,7 +71,7 @@ def test_the_image_is_pinned_to_the_version_that_was_tried() -> None:
 def test_ports_are_on_the_loopback_interface() -> None:
     """Nothing listens where other machines could reach it."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 2
+    assert len(ports) == 3
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -79,7 +83,20 @@ def test_the_store_comes_alone_and_dagster_by_its_profile() -> None:
         "webserver",
         "daemon",
     }
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["api"]} == {"api"}
     assert SERVICES["code"]["environment"]["OHLCV_STORE"] == "influxdb"
+
+
+def test_the_service_goes_by_the_same_settings_and_answers_to_this_machine_alone() -> None:
+    """Its port is on loopback, and by another name it is not to be had: pages of other sites cannot read it."""
+    environment = dict(SERVICES["api"]["environment"])
+    own = {name: environment.pop(name) for name in list(environment) if name.startswith("OHLCV_SERVE_")}
+    assert environment == SERVICES["code"]["environment"]
+    assert own == {
+        "OHLCV_SERVE_HOST": "0.0.0.0",  # noqa: S104 -- within its container
+        "OHLCV_SERVE_NAMES": "localhost",
+        "OHLCV_SERVE_OPEN_READS": "true",
+    }
 
 
 def test_every_service_can_be_told_to_be_well_and_has_a_limit() -> None:
@@ -103,10 +120,10 @@ def test_every_setting_is_passed_on_or_left_out_for_a_reason() -> None:
     assert passed_on == {variable(name) for name in set(Settings.model_fields) - NOT_PASSED_ON}
 
 
-def test_only_runs_have_a_token() -> None:
+def test_only_runs_and_the_service_have_a_token() -> None:
     """Webserver and daemon need none, and the server's own environment has none."""
     with_token = {name for name, service in SERVICES.items() if "TOKEN" in str(service.get("environment"))}
-    assert with_token == {"code"}
+    assert with_token == {"code", "api"}
     values = [value for value in SERVICES["code"]["environment"].values() if value is not None]
     assert sorted(values) == ["/data", "http://influxdb:8086", "influxdb"]
 
@@ -116,15 +133,18 @@ def test_the_image_gets_nothing_but_what_it_needs() -> None:
     ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     kept = {line for line in ignored if line.startswith("!")}
     assert "*" in ignored
-    assert kept == {"!pyproject.toml", "!README.md", "!constraints.txt", "!ohlcv_assets", "!deploy/workspace.yaml"}
+    files = {"pyproject.toml", "README.md", "constraints.txt", "ohlcv_assets", "web", "deploy/workspace.yaml"}
+    assert kept == {f"!{name}" for name in files}
+    assert {"web/node_modules", "ohlcv_assets/web"} <= set(ignored)
     lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
     assert {line for line in lines if line.startswith("FROM ")} == {
+        "FROM node:22-bookworm-slim AS pages",
         "FROM python:3.11-slim-bookworm AS build",
         "FROM python:3.11-slim-bookworm",
     }
     assert "USER ohlcv" in lines
     copied = {line.split()[1] for line in lines if line.startswith("COPY ") and "--from" not in line}
-    assert copied <= {"pyproject.toml", "README.md", "ohlcv_assets", "deploy/workspace.yaml"}
+    assert copied <= {"pyproject.toml", "README.md", "ohlcv_assets", "web", "web/package.json", "deploy/workspace.yaml"}
 
 
 def _compose(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -154,7 +174,7 @@ def test_compose_takes_the_file_without_a_word(tmp_path: Path, env: str | None) 
         shutil.copy(ROOT / ".env.example", tmp_path / ".env")
     elif env is not None:
         (tmp_path / ".env").write_text("OHLCV_INFLUX_TOKEN='to$ken'\nOHLCV_INFLUX_RETENTION=1y\nINFLUXDB_PORT=18086\n")
-    told = _compose("--profile", "dagster", "config", folder=tmp_path)
+    told = _compose("--profile", "dagster", "--profile", "api", "config", folder=tmp_path)
     assert (told.returncode, told.stderr) == (0, "")
     services = yaml.safe_load(told.stdout)["services"]
     assert set(services) == set(SERVICES)
@@ -230,7 +250,7 @@ def test_up_with_dagster_needs_the_token(docker: Docker, token: str) -> None:
     told = docker.up("WITH=dagster", answers=f"echo '      OHLCV_INFLUX_TOKEN: {token}'")
     assert told.returncode == 2
     assert told.stderr.splitlines()[0] == (
-        "Dagster needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again."
+        "dagster needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again."
     )
     assert docker.asked == ["version", "ps", "--profile dagster config"]
 
@@ -243,9 +263,19 @@ def test_up_with_dagster(docker: Docker) -> None:
     assert docker.asked[-1] == "--profile dagster up --detach --wait --build"
 
 
+def test_up_with_both(docker: Docker) -> None:
+    """Several profiles are started together."""
+    told = docker.up("WITH=dagster api")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert docker.asked[-1] == "--profile dagster --profile api up --detach --wait --build"
+
+
 def test_up_with_something_unknown_says_so(docker: Docker) -> None:
     """A slip in the profile is told, and nothing is started."""
     told = docker.up("WITH=dagser")
     assert told.returncode == 2
-    assert told.stderr.splitlines()[0] == "WITH=dagser is not known: WITH=dagster, or leave it out."
+    assert (
+        told.stderr.splitlines()[0]
+        == "WITH=dagser is not known: dagster, api, or both as WITH='dagster api', or leave it out."
+    )
     assert docker.asked == ["version", "ps"]

@@ -78,7 +78,7 @@ def respond(request: Request, service: Service, answer: Answer) -> Response:
         service.shelf.put(
             _key(request.scope, request.headers), Kept(route_of(request.scope), tuple(response.raw_headers), body, etag)
         )
-    if _matches(request.headers, etag):
+    if has_already(request.headers, etag):
         kept = {name: headers[name] for name in ("ETag", "Cache-Control", "Vary")}
         return Response(status_code=_NOT_MODIFIED, headers=kept)
     return response
@@ -112,7 +112,7 @@ class FromShelf:
         scope["state"]["route"] = kept.route
         self._service.telemetry.cached.labels(kept.route).inc()
         status, body, raw = 200, kept.body, list(kept.headers)
-        if _matches(headers, kept.etag):
+        if has_already(headers, kept.etag):
             status, body = _NOT_MODIFIED, b""
             raw = [(name, value) for name, value in raw if name in {b"etag", b"cache-control", b"vary"}]
         await send({"type": "http.response.start", "status": status, "headers": raw})
@@ -139,7 +139,7 @@ def _key(scope: Scope, headers: Headers) -> Key:
     return scope["path"].encode(), scope["query_string"], headers.get("accept", "").encode(), packed
 
 
-def _matches(headers: Headers, etag: str) -> bool:
+def has_already(headers: Headers, etag: str) -> bool:
     """Return whether a client has the very answer already."""
     given = headers.get("if-none-match")
     if given is None:

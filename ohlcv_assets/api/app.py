@@ -17,12 +17,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from ohlcv_assets.api import health, pages
+from ohlcv_assets.api import built, health, pages
 from ohlcv_assets.api.answers import FromShelf
 from ohlcv_assets.api.envelope import Envelope, request_id_of
 from ohlcv_assets.api.gate import KEY_HEADER, Gate
 from ohlcv_assets.api.limits import Limits
-from ohlcv_assets.api.native import coverage, ohlc, posting, status, symbols, trades
+from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, posting, status, symbols, trades
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
@@ -42,9 +42,13 @@ ROUTERS: Final = (
     posting.router,
     coverage.router,
     status.router,
+    operations.router,
+    actions.router,
+    jobs.router,
     udf_symbols.router,
     history.router,
     pages.router,
+    built.router,
 )
 _EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id", "X-Ohlcv-Resolution", "X-Ohlcv-Reason", "X-Ohlcv-Next-Cursor")
 _KIND_OF_STATUS: Final = {
@@ -71,7 +75,8 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
 
     app = FastAPI(title="OHLCV", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.service = service
-    app.state.status_desk = status.StatusDesk()
+    app.state.status_desk = status.StatusDesk("status", status.look)
+    app.state.operations_desks = operations.Desks()
     for router in (*ROUTERS, *routers):
         app.include_router(router)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # as FastAPI's documentation says to

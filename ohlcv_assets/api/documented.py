@@ -36,14 +36,17 @@ _DETAILS: Final[Mapping[str, str]] = {
     "not-allowed": "This needs a key of the role admin; yours allows less.",
     "not-found": "There is no such page.",
     "unknown-symbol": "There is no symbol 'BTCUSD' in this dataset; did you mean BTC-USD?",
+    "unknown-job": "There is no job of that id; jobs are remembered until the service stops, the latest 100 of them.",
     "method": "The address takes GET.",
+    "no-tasks": "Tasks are InfluxDB's, and the store in force is duckdb.",
+    "under-way": "A job of the kind heal is running already: 0123456789abcdef.",
     "closed": "Nothing was stored because of the trade; trade 0: 2024-01-05 is closed, its trades being proved or "
     "loaded, and this is none of them.",
     "conflict": "Nothing was stored because of 1 of 2 trades; trade 0: the id 'a-1' stands for another trade.",
     "body-too-large": "A body has at most 1000000 bytes.",
     "address-too-long": "An address has at most 8000 bytes.",
     "media-type": "Trades are posted as application/json or application/x-ndjson, not compressed.",
-    "wrong-host": "This service listens to this machine alone and was called by another name.",
+    "wrong-host": "The service does not go by the name that it was called by.",
     "invalid": "The range ends before it starts; swap the two.",
     "key-reused": "The idempotency key was sent with another body before; use a new one.",
     "too-many-rows": "That would be 527040 rows, over the limit of 100000.",
@@ -87,6 +90,13 @@ def body(description: str, model: type[BaseModel], example: object, *, cached: b
     """Return the success of a route that answers JSON."""
     content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
     return ok(description, {"application/json": content}, cached=cached)
+
+
+def accepted(description: str, model: type[BaseModel], example: object) -> Responses:
+    """Return the success of a route that starts a job."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
+    place = {"description": "Where the job tells how far it is.", "schema": {"type": "string"}}
+    return {202: {"description": description, "content": {"application/json": content}, "headers": {"Location": place}}}
 
 
 def rows(description: str, model: type[BaseModel], example: object, csv_example: str) -> Responses:

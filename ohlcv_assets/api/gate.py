@@ -69,7 +69,8 @@ class Gate:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
-        self._on_loopback = service.on_loopback
+        # Where names are set they hold everywhere: behind a port of loopback the service may itself listen on all.
+        self._named = service.on_loopback or bool(service.settings.serve_names)
         self._names = _OWN_NAMES | {name.lower().strip("[]") for name in listed(service.settings.serve_names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,10 +120,10 @@ class Gate:
         raise _key_required("There is no such key, or it was revoked.")
 
     def _require_name(self, headers: Headers) -> None:
-        if self._on_loopback and _bare(headers.get("host", "")) not in self._names:
+        if self._named and _bare(headers.get("host", "")) not in self._names:
             raise ProblemError(
                 "wrong-host",
-                "This service is for this machine alone and was called by another name; OHLCV_SERVE_NAMES adds some.",
+                "The service does not go by the name that it was called by; OHLCV_SERVE_NAMES adds some.",
             )
 
 

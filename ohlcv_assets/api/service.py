@@ -15,6 +15,7 @@ from typing import Final
 
 from ohlcv_assets.api import closed
 from ohlcv_assets.api.closed import Closed
+from ohlcv_assets.api.jobs import Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
@@ -45,7 +46,7 @@ class Service:
     ----------
     project, settings
         What is served, and how.
-    pool, shelf, keys, limiter, telemetry
+    pool, shelf, keys, limiter, telemetry, jobs
         See their modules.
     open_reads
         Whether reads need no key.
@@ -59,6 +60,8 @@ class Service:
         Why the last look failed; empty where it did not.
     looked
         When it was, by the monotonic clock; None before the first.
+    changes
+        How often a job, or whoever else knows of it, has changed what the store holds.
     """
 
     project: Project
@@ -71,9 +74,11 @@ class Service:
     open_reads: bool
     feed: Feed
     posting: Posting
+    jobs: Jobs
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
+    changes: int = 0
 
     @property
     def bounds(self) -> tuple[Nanos, Nanos]:
@@ -116,18 +121,30 @@ class Service:
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
-            task = asyncio.create_task(self._keep_looking())
+            changed, loop = asyncio.Event(), asyncio.get_running_loop()
+            self.jobs.on_end = lambda _: self._change(loop, changed)
+            task = asyncio.create_task(self._keep_looking(changed))
             try:
                 async with self.posting.running():
                     yield
             finally:
+                # In a thread: a job may want something of the loop before it ends.
+                await asyncio.to_thread(self.jobs.close)
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
 
-    async def _keep_looking(self) -> None:
+    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Look again at once, and have all others look again who keep what they found."""
+        self.changes += 1
+        loop.call_soon_threadsafe(changed.set)
+
+    async def _keep_looking(self, changed: asyncio.Event) -> None:
         while True:
-            await asyncio.sleep(self.settings.serve_refresh)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.serve_refresh):
+                    await changed.wait()
+            changed.clear()
             await self.look()
 
 
@@ -152,6 +169,7 @@ def open_service(settings: Settings) -> Service:
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
         feed=feed,
         posting=open_posting(project, settings, pool, feed.publish),
+        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
     )
 
 

@@ -26,6 +26,7 @@ LAST: Final = dt.date(2024, 1, 8)
 """Five sessions and a weekend."""
 
 _NEXT: Final = (
+    ("make serve", "the chart: open http://127.0.0.1:8000 in a browser"),
     ("make dev", "Dagster's UI"),
     (".venv/bin/ohlcv bars {symbol} -r 5m --to 2024-01-02 -f chart", "a day closer"),
     (".venv/bin/ohlcv backfill --to 2024-01", "all of January"),

@@ -30,7 +30,7 @@ def serve(
     service = open_service(settings)
     listener = listening(settings.serve_host, settings.serve_port)
     address = address_of(listener)
-    remark(f"Serving dataset {service.project.dataset.name} at {address}; {address}/docs says what there is.")
+    remark(f"Serving dataset {service.project.dataset.name}: the chart at {address}, the API at {address}/docs.")
     if not service.open_reads and not service.keys.keys():
         remark("Reads need a key, and there is none: `ohlcv keys create NAME --role read` makes one.")
     if reload:

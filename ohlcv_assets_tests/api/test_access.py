@@ -267,3 +267,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_loopback_is_this_machine_alone(host: str, own: bool) -> None:
     """Addresses and the one name for it."""
     assert is_loopback(host) is own
+
+
+def test_names_that_are_set_hold_where_others_can_ask_too(tmp_path: Path) -> None:
+    """Behind a port of this machine alone the service listens to all, and still answers to its names only."""
+    everywhere = "0.0.0.0"  # noqa: S104 -- what is tested
+    service = service_in(tmp_path, (), serve_host=everywhere, serve_open_reads=True, serve_names="localhost")
+    with asking(service) as client:
+        assert client.get("/api/v1/symbols").status_code == 200
+        refused = client.get("/api/v1/symbols", headers={"Host": "rebound.test"})
+    assert refused.status_code == 421
+    assert "OHLCV_SERVE_NAMES" in refused.json()["detail"]

@@ -41,7 +41,7 @@ def test_it_says_where_it_is(ohlcv: Ohlcv, started: list[Any]) -> None:  # Any: 
     """Address and documentation, on standard error; options outrank settings."""
     done = ohlcv("serve", "--port", "0")
     assert (done.code, done.out) == (0, "")
-    assert "Serving dataset default at http://127.0.0.1:" in done.err
+    assert "Serving dataset default: the chart at http://127.0.0.1:" in done.err
     assert "key" not in done.err
     settings = started[0].state.service.settings
     assert (settings.serve_host, settings.serve_port) == ("127.0.0.1", 0)
@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_refused(ohlcv: Ohlcv) -> None:
 def test_reloading_is_for_working_on_it(ohlcv: Ohlcv, started: list[Any]) -> None:  # Any: as above
     """All that was said on the command line goes on to the new process."""
     done = ohlcv("--set", "seed=5", "serve", "--reload", "--port", "0")
-    assert (done.code, "Serving dataset default at http://127.0.0.1:" in done.err) == (0, True)
+    assert (done.code, "Serving dataset default: the chart at http://127.0.0.1:" in done.err) == (0, True)
     assert started == [{"seed": "5", "serve_host": "127.0.0.1"}]
 
 

@@ -1,0 +1,100 @@
+"""A browser of this machine and a stand-in for the service, for tests of pages.
+
+The browser is looked for in PATH and the pages where ``make web`` builds them; where one of them is missing the tests
+are skipped, and say so.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from ohlcv_assets_tests.web.standin import Standin, running
+
+PAGES: Final = Path(__file__).parents[2] / "ohlcv_assets" / "web"
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_DESKTOP: Final = (1280, 760)
+
+Opener = Callable[..., Page]
+OpenerOf = Callable[[Callable[[], str]], Opener]
+
+
+@pytest.fixture(scope="session")
+def pages() -> Path:
+    """Return the folder of the built pages."""
+    if not (PAGES / "index.html").is_file():
+        pytest.skip("THE PAGES ARE NOT BUILT: `make web` builds them into ohlcv_assets/web.")
+    return PAGES
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start the browser of this machine."""
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip(f"NO BROWSER IN PATH: pages are not tested; install one of {', '.join(_NAMES)}.")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def service(pages: Path) -> Iterator[Standin]:
+    """Run a stand-in for the service."""
+    yield from running(pages)
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Return what pages complained of: errors of scripts, breaches of their policy."""
+    return []
+
+
+@pytest.fixture
+def open_page(open_on: OpenerOf, service: Standin) -> Opener:
+    """Return what opens the chart page of the stand-in and waits until it has something to show."""
+    return open_on(lambda: service.url)
+
+
+@pytest.fixture
+def open_on(browser: Browser, complaints: list[str]) -> Iterator[OpenerOf]:
+    """Return what opens the chart page at an address and waits until it has something to show."""
+    contexts: list[BrowserContext] = []
+
+    def told(message: ConsoleMessage) -> None:
+        # That a reply has an error's status is what some tests are about.
+        if (
+            message.type == "error"
+            and "Failed to load resource" not in message.text
+            and "WebSocket" not in message.text
+        ):
+            complaints.append(message.text)
+
+    def opened(
+        address: Callable[[], str],
+        query: str = "?symbol=BTC-USD",
+        *,
+        size: tuple[int, int] = _DESKTOP,
+        dark: bool = False,
+    ) -> Page:
+        scheme: Literal["dark", "light"] = "dark" if dark else "light"
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", told)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address() + query)
+        page.wait_for_selector("#stage:not([data-phase=loading])")
+        return page
+
+    yield lambda address: partial(opened, address)
+    for context in contexts:
+        context.close()

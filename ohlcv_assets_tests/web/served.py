@@ -1,0 +1,121 @@
+"""The service itself for pages: two symbols, two months of which the last days are not made, on a port that stays.
+
+What belongs here: making the days once, starting and stopping the service as often as a test likes. What does not: the
+stand-in, whose bars and bad days are made up (``standin``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ohlcv_assets.api.app import create_app
+from ohlcv_assets.api.service import Service, open_service
+from ohlcv_assets.api.serving import address_of, listening, server_of
+from ohlcv_assets.settings import PREFIX, load_settings
+from ohlcv_assets_tests.pipeline.made import make
+
+FIRST: Final = dt.date(2024, 2, 1)
+LAST_MADE: Final = dt.date(2024, 3, 29)
+"""Good Friday: stocks closed the day before, pairs go on."""
+
+LAST: Final = dt.date(2024, 3, 31)
+_UNIVERSE: Final = """
+[[symbol]]
+name = "AAPL"
+asset_class = "stock"
+calendar = "XNYS"
+tick_size = 0.01
+lot_size = 1
+round_lot = 100
+first_price = 187.15
+yearly_volatility = 0.22
+activity = 1.0
+mean_amount = 75
+
+[[symbol]]
+name = "BTC-USD"
+asset_class = "crypto"
+calendar = "24/7"
+tick_size = 0.01
+lot_size = 0.00001
+round_lot = 0.001
+first_price = 42265.19
+yearly_volatility = 0.50
+activity = 1.0
+mean_amount = 0.02
+"""
+
+
+@dataclass
+class Served:
+    """A service that can be stopped and started, on the same port and the same data.
+
+    Attributes
+    ----------
+    folder
+        Where its data are.
+    """
+
+    folder: Path
+    url: str = ""
+    service: Service | None = None
+    _port: int = 0
+    _stop: list[Callable[[], None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it."""
+        listener = listening("127.0.0.1", self._port)
+        self.url, self._port = address_of(listener) + "/", listener.getsockname()[1]
+        self.service = open_service(load_settings(**settings_of(self.folder)))
+        server = server_of(create_app(self.service))
+        # Signals are for the main thread.
+        server.capture_signals = contextmanager(lambda: iter([None]))  # type: ignore[method-assign]  # see above
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
+
+        self._stop.append(stop)
+
+    def stop(self) -> None:
+        """Stop it, where it runs."""
+        while self._stop:
+            self._stop.pop()()
+
+
+def settings_of(folder: Path) -> dict[str, Any]:  # Any: values of settings
+    """Return the settings of a service in a folder."""
+    return {
+        "data_dir": folder,
+        "universe": folder / "universe.toml",
+        "start": FIRST,
+        "end": LAST,
+        "total_trades": 240_000,
+        "store": "duckdb",
+        "serve_refresh": 0.5,
+    }
+
+
+def make_days(folder: Path) -> None:
+    """Make every day but the last two."""
+    (folder / "universe.toml").write_text(_UNIVERSE)
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    project = open_service(load_settings(**settings_of(folder))).project
+    with project.store_kept():
+        make(project, *(FIRST + dt.timedelta(days=n) for n in range((LAST_MADE - FIRST).days + 1)))

@@ -1,0 +1,132 @@
+"""The page and the datafeed against the service itself: what the stand-in promises, the service keeps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ohlcv_assets.reading import Reader
+from ohlcv_assets.units import day_bounds
+from ohlcv_assets_tests.web.conftest import Opener, OpenerOf
+from ohlcv_assets_tests.web.served import FIRST, LAST_MADE, Served, make_days
+from ohlcv_assets_tests.web.test_chart_page import READY, drawn
+from ohlcv_assets_tests.web.test_datafeed import LIBRARY, wait_for
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="session")
+def made_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the days, which nobody may change."""
+    folder = tmp_path_factory.mktemp("served")
+    make_days(folder)
+    return folder
+
+
+@pytest.fixture
+def served(pages: Path, made_days: Path, tmp_path: Path) -> Iterator[Served]:
+    """Run the service on days of its own."""
+    assert pages.is_dir()
+    folder = tmp_path / "data"
+    shutil.copytree(made_days, folder)
+    service = Served(folder)
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def open_served(open_on: OpenerOf, served: Served) -> Opener:
+    """Return what opens the chart page of the service."""
+    return open_on(lambda: served.url)
+
+
+def ends_with(page: Page, when: str) -> None:
+    """Wait until the last bar that is visible is of some time."""
+    page.mouse.move(5, 5)
+    expect(page.locator("#legend .when")).to_contain_text(when)
+
+
+def read_out(page: Page) -> list[str]:
+    """Return open, high, low and close of the last visible bar, as the page reads them out."""
+    page.mouse.move(5, 5)
+    return [text.replace(",", "") for text in page.locator("#legend dd").all_inner_texts()[:4]]
+
+
+def stored(served: Served, symbol: str, resolution: str, day: dt.date) -> list[str]:
+    """Return the same of the last stored bar of a day."""
+    assert served.service is not None
+    start, end = day_bounds(day)
+    bars = Reader(served.service.project).bars(symbol, resolution, start, end, as_="arrow")
+    return [f"{bars[name][-1].as_py():.2f}" for name in ("open", "high", "low", "close")]
+
+
+def test_the_page_shows_what_the_store_holds(open_served: Opener, served: Served, complaints: list[str]) -> None:
+    """The last bar of all, read out to the cent; stocks end with their session; nothing breaks the policy."""
+    page = open_served("?symbol=BTC-USD&resolution=1h")
+    ends_with(page, "Fri 29 Mar 2024 23:00")
+    assert read_out(page) == stored(served, "BTC-USD", "1h", LAST_MADE)
+    page = open_served("?symbol=AAPL&resolution=15m")
+    ends_with(page, "Thu 28 Mar 2024 15:45")
+    assert read_out(page) == stored(served, "AAPL", "15m", dt.date(2024, 3, 28))
+    assert complaints == []
+
+
+def test_zooming_and_scrolling_back_over_a_month(open_served: Opener) -> None:
+    """Older bars come as they are needed, down to the first of all; the latest are one key away."""
+    page = open_served("?symbol=BTC-USD&resolution=1h")
+    page.locator("#chart").focus()
+    page.mouse.move(600, 300)
+    page.mouse.wheel(0, 400)
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowLeft")
+        drawn(page)
+        page.wait_for_selector("#edge", state="hidden")
+    ends_with(page, " Feb 2024")
+    page.keyboard.press("Home")
+    drawn(page)
+    page.mouse.move(12, 300)
+    expect(page.locator("#legend .when")).to_contain_text(FIRST.strftime("%-d %b %Y"))
+    page.keyboard.press("End")
+    ends_with(page, "Fri 29 Mar 2024 23:00")
+
+
+def test_picked_days_that_are_too_wide_come_coarser(open_served: Opener) -> None:
+    """The service's rule and reason are on the page, which ends with the last of the picked days."""
+    page = open_served("?symbol=BTC-USD&resolution=1m&from=2024-02-01&to=2024-03-10")
+    expect(page.locator("#effective")).to_have_text("15m instead of 1m: the range is longer than 30 days")
+    page.wait_for_selector(READY)
+    ends_with(page, "Sun 10 Mar 2024 23:45")
+
+
+def test_another_symbol_is_found_and_shown(open_served: Opener) -> None:
+    """The search asks the service; the address follows."""
+    page = open_served("?symbol=AAPL&resolution=5m")
+    page.keyboard.press("/")
+    page.keyboard.type("btc")
+    page.keyboard.press("Enter")
+    expect(page.locator("#legend")).to_contain_text("BTC-USD")
+    expect(page).to_have_url(re.compile("symbol=BTC-USD"))
+
+
+def test_the_datafeed_gets_what_it_counts_on(open_served: Opener, served: Served, complaints: list[str]) -> None:
+    """Called as the library calls it: as many bars as wanted, up to the last stored, none before all history."""
+    page = open_served()
+    page.evaluate(f"({LIBRARY})('{served.url}')")
+    wait_for(page, "window.saw !== undefined")
+    saw = page.evaluate("saw")
+    assert (saw["early"], saw["errors"], saw["found"]) == (0, [], ["BTC-USD"])
+    assert "1" in saw["resolutions"]
+    latest, older, none = saw["pages"]
+    assert latest["count"] == 329
+    assert older["count"] == 300
+    assert older["last"] < latest["first"]
+    assert latest["last"] <= day_bounds(LAST_MADE)[1] // 1_000_000
+    assert none == {"count": 0, "first": None, "last": None, "noData": True}
+    assert complaints == []
