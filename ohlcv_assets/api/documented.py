@@ -46,7 +46,7 @@ _DETAILS: Final[Mapping[str, str]] = {
     "body-too-large": "A body has at most 1000000 bytes.",
     "address-too-long": "An address has at most 8000 bytes.",
     "media-type": "Trades are posted as application/json or application/x-ndjson, not compressed.",
-    "wrong-host": "This service listens to this machine alone and was called by another name.",
+    "wrong-host": "The service does not go by the name that it was called by.",
     "invalid": "The range ends before it starts; swap the two.",
     "key-reused": "The idempotency key was sent with another body before; use a new one.",
     "too-many-rows": "That would be 527040 rows, over the limit of 100000.",

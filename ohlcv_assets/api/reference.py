@@ -46,10 +46,11 @@ def _routes(openapi: Json) -> Iterator[str]:
 
 def _body(body: Json, schemas: Json) -> Iterator[str]:
     """Say what a body is: its media types, and the fields of what it has one or many of."""
-    yield f"Body: {' or '.join(f'`{media_type}`' for media_type in body['content'])}. {body['description']}\n"
     schema = body["content"]["application/json"]["schema"]
-    one = schemas[schema.get("anyOf", [schema])[0]["$ref"].rpartition("/")[2]]
-    fields, required = one["properties"], set(one.get("required", ()))
+    one = schema.get("anyOf", [schema])[0]["$ref"].rpartition("/")[2]
+    fields, required = schemas[one]["properties"], set(schemas[one].get("required", ()))
+    said = body.get("description") or schema["description"]
+    yield f"Body: {' or '.join(f'`{media_type}`' for media_type in body['content'])}. {said}\n"
     yield "| field | type | | what it is |\n|---|---|---|---|"
     yield (
         "\n".join(

@@ -72,9 +72,9 @@ class Service:
     limiter: Limiter
     telemetry: Telemetry
     open_reads: bool
-    jobs: Jobs
     feed: Feed
     posting: Posting
+    jobs: Jobs
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -170,9 +170,9 @@ def open_service(settings: Settings) -> Service:
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
-        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
         feed=feed,
         posting=open_posting(project, settings, pool, feed.publish),
+        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
     )
 
 

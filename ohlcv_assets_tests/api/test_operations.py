@@ -21,6 +21,7 @@ from ohlcv_assets.errors import StoreBusyError, StoreUnavailableError
 from ohlcv_assets.influx_tasks import managed_tasks
 from ohlcv_assets.pipeline import heal as healing
 from ohlcv_assets.pipeline.heal import CANCELLED, GivenUp, Healed
+from ohlcv_assets.pipeline.status import status_of
 from ohlcv_assets.pipeline.verify import verify_day
 from ohlcv_assets.project import Project
 from ohlcv_assets_tests.api.made import KINDS, asking, close, new_key, service_in, set_up_on
@@ -322,11 +323,10 @@ def test_looking_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_nobody_waits_long_for_a_look_at_all_files(memory: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it there is an answer as well, and when it is made it is told."""
     go_on = threading.Event()
-    look = operations.status_of
 
     def slowly(project: Project) -> Any:  # Any: handed on
         go_on.wait(20)
-        return look(project)
+        return status_of(project)
 
     monkeypatch.setattr(operations, "_MOMENT", 0.05)
     monkeypatch.setattr(operations, "status_of", slowly)
