@@ -22,7 +22,18 @@ from ohlcv_assets.api.answers import FromShelf
 from ohlcv_assets.api.envelope import Envelope, request_id_of
 from ohlcv_assets.api.gate import KEY_HEADER, Gate
 from ohlcv_assets.api.limits import Limits
-from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, posting, status, symbols, trades
+from ohlcv_assets.api.native import (
+    actions,
+    coverage,
+    generate,
+    jobs,
+    ohlc,
+    operations,
+    posting,
+    status,
+    symbols,
+    trades,
+)
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
@@ -46,6 +57,7 @@ ROUTERS: Final = (
     status.router,
     operations.router,
     actions.router,
+    generate.router,
     jobs.router,
     udf_symbols.router,
     history.router,

@@ -16,7 +16,7 @@ from typing import Final
 
 from ohlcv_assets.api import closed
 from ohlcv_assets.api.closed import Closed
-from ohlcv_assets.api.jobs import Jobs
+from ohlcv_assets.api.jobs import Job, Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
@@ -140,7 +140,7 @@ class Service:
             stack.enter_context(self.project.store_kept())
             await self.look()
             changed, loop = asyncio.Event(), asyncio.get_running_loop()
-            self.jobs.on_end = lambda _: self._change(loop, changed)
+            self.jobs.on_end = lambda job: self._change(job, loop, changed)
             finding = asyncio.create_task(self._find_posted())
             if not self.trouble:
                 await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
@@ -176,8 +176,9 @@ class Service:
                 self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
                 return
 
-    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
-        """Look again at once, and have all others look again who keep what they found."""
+    def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Count a job that has ended; look again at once, and have all others do so who keep what they found."""
+        self.telemetry.jobs.labels(job.kind, job.state).inc()
         self.changes += 1
         loop.call_soon_threadsafe(changed.set)
 

@@ -57,6 +57,7 @@ ROUTES = (
 
 WRITES = (
     "/api/v1/trades",
+    "/api/v1/generate",
     "/api/v1/operations/heal",
     "/api/v1/operations/verify",
     "/api/v1/operations/tasks/{resolution}/run",

@@ -174,7 +174,9 @@ export function standingOf(one: ResolutionState): { readonly text: string; reado
 export function taskOf(task: Task | null): { readonly text: string; readonly tone: Tone; readonly detail: string } {
   if (task === null) return { text: "none", tone: "off", detail: "" };
   const every = `every ${spanText(task.everySeconds)}`;
-  if (task.faults.length > 0) return { text: task.state, tone: "bad", detail: task.faults.join("; ") };
+  if (task.faults.length > 0) {
+    return { text: task.state === "active" ? "faulty" : task.state, tone: "bad", detail: task.faults.join("; ") };
+  }
   if (task.pausedBy !== null) return { text: "held", tone: "busy", detail: `${task.pausedBy} makes its bars just now` };
   if (task.state === "paused") return { text: "paused", tone: "fair", detail: `${every} when it runs` };
   if (task.runningSeconds !== null) return { text: "running", tone: "busy", detail: spanText(task.runningSeconds) };

@@ -50,6 +50,7 @@ function gapsText(gaps: number, busy: boolean): string {
 }
 
 function showChecks(checks: readonly DataCheck[]): void {
+  byId("checks-none", HTMLElement).hidden = checks.length > 0;
   byId("checks", HTMLElement).replaceChildren(
     ...checks.map((one) => {
       const item = make("li");

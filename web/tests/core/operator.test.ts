@@ -124,6 +124,7 @@ describe("a resolution", () => {
     expect(told({ state: "paused" })).toBe("paused, fair: every 1 min when it runs");
     expect(told({ paused_by: "process 1" })).toBe("held, busy: process 1 makes its bars just now");
     expect(told({ running_seconds: 75 })).toBe("running, busy: 1 min 15 s");
+    expect(told({ faults: ["its last run failed"] })).toBe("faulty, bad: its last run failed");
     expect(told({ state: "missing", faults: ["there is none"] })).toBe("missing, bad: there is none");
   });
 });
