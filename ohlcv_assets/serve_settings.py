@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?")
+_PLACE: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~\-]+)*/?")
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -84,6 +85,26 @@ class ServeSettings(BaseSettings):
     serve_stream_patience: Annotated[float, Field(gt=0, le=600)] = Field(
         default=10.0, description="Seconds that a stream's client may take nothing until it is cut off."
     )
+    serve_jobs: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2, description="Jobs (healing, generating, checking) that run at a time; others wait."
+    )
+    serve_jobs_kept: Annotated[int, Field(ge=4, le=10_000)] = Field(
+        default=100, description="Jobs that are remembered, those that run or wait among them."
+    )
+    serve_generate: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=1_000_000, description="Most trades that one request may have generated."
+    )
+    serve_dagster_url: str = Field(
+        default="",
+        description="Where Dagster's pages are, for links of the operator's page: http://127.0.0.1:3000.",
+    )
+
+    @field_validator("serve_dagster_url")
+    @classmethod
+    def _is_place(cls, text: str) -> str:
+        if text and _PLACE.fullmatch(text) is None:
+            raise ValueError(f"{text!r} is no address of pages; write http://127.0.0.1:3000, or nothing")
+        return text.rstrip("/")
 
     @field_validator("serve_cors")
     @classmethod

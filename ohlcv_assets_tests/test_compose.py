@@ -43,6 +43,10 @@ NOT_PASSED_ON = {
     "serve_rows",
     "serve_cache",
     "serve_refresh",
+    "serve_jobs",
+    "serve_jobs_kept",
+    "serve_generate",
+    "serve_dagster_url",
     # Secrets that runs do not need.
     "influx_operator_token",
     "influx_username",

@@ -189,6 +189,7 @@ def test_the_example_file_can_be_used_as_it_is() -> None:
         ({"serve_cors": "https://a.example/path"}, "without a path"),
         ({"serve_names": "chart.example:80"}, "without a scheme or a port"),
         ({"serve_cache": "64"}, "such as 64MB"),
+        ({"serve_dagster_url": "javascript:alert(1)"}, "is no address of pages"),
     ],
 )
 def test_what_the_service_cannot_use_is_named(given: dict[str, str], says: str) -> None:

@@ -22,7 +22,7 @@ from ohlcv_assets.api.answers import FromShelf
 from ohlcv_assets.api.envelope import Envelope, request_id_of
 from ohlcv_assets.api.gate import KEY_HEADER, Gate
 from ohlcv_assets.api.limits import Limits
-from ohlcv_assets.api.native import coverage, ohlc, status, symbols, trades
+from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, status, symbols, trades
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
@@ -43,6 +43,9 @@ ROUTERS: Final = (
     trades.router,
     coverage.router,
     status.router,
+    operations.router,
+    actions.router,
+    jobs.router,
     udf_symbols.router,
     history.router,
     pages.router,
@@ -75,7 +78,8 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
     app = FastAPI(title="OHLCV", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.service = service
     app.state.hub = Hub(service)
-    app.state.status_desk = status.StatusDesk()
+    app.state.status_desk = status.StatusDesk("status", status.look)
+    app.state.operations_desks = operations.Desks()
     for router in (*ROUTERS, *routers):
         app.include_router(router)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # as FastAPI's documentation says to

@@ -36,7 +36,10 @@ _DETAILS: Final[Mapping[str, str]] = {
     "not-allowed": "This needs a key of the role admin; yours allows less.",
     "not-found": "There is no such page.",
     "unknown-symbol": "There is no symbol 'BTCUSD' in this dataset; did you mean BTC-USD?",
+    "unknown-job": "There is no job of that id; jobs are remembered until the service stops, the latest 100 of them.",
     "method": "The address takes GET.",
+    "no-tasks": "Tasks are InfluxDB's, and the store in force is duckdb.",
+    "under-way": "A job of the kind heal is running already: 0123456789abcdef.",
     "body-too-large": "A body has at most 1000000 bytes.",
     "address-too-long": "An address has at most 8000 bytes.",
     "wrong-host": "The service does not go by the name that it was called by.",
@@ -82,6 +85,13 @@ def body(description: str, model: type[BaseModel], example: object, *, cached: b
     """Return the success of a route that answers JSON."""
     content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
     return ok(description, {"application/json": content}, cached=cached)
+
+
+def accepted(description: str, model: type[BaseModel], example: object) -> Responses:
+    """Return the success of a route that starts a job."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
+    place = {"description": "Where the job tells how far it is.", "schema": {"type": "string"}}
+    return {202: {"description": description, "content": {"application/json": content}, "headers": {"Location": place}}}
 
 
 def rows(description: str, model: type[BaseModel], example: object, csv_example: str) -> Responses:

@@ -14,6 +14,7 @@ import structlog
 from starlette.datastructures import Headers
 
 from ohlcv_assets.api.problems import ProblemError, problem_response
+from ohlcv_assets.api.timing import metered
 from ohlcv_assets.logs import get_logger
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class _Reply:
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
+        self._began = time.perf_counter()
+        self._meter = metered()
         self.request_id = request_id
         self.started = False
         self.status = _ERROR
@@ -110,7 +113,10 @@ class _Reply:
             given = list(message.get("headers", ()))
             names = {name for name, _ in given}
             added = [header for header in _SECURITY if header[0] not in names]
-            message["headers"] = [*given, *added, (b"x-request-id", self.request_id.encode())]
+            added.append((b"x-request-id", self.request_id.encode()))
+            if self._meter.asked > 0:
+                added.append((b"server-timing", self._meter.header(time.perf_counter() - self._began)))
+            message["headers"] = [*given, *added]
         else:
             self.bytes += len(message.get("body", b""))
         await self._send(message)

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from ohlcv_assets.api import health
 from ohlcv_assets.api.documented import Problem
-from ohlcv_assets.api.native import coverage, ohlc, status
+from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, status
 from ohlcv_assets.api.native import symbols as native_symbols
 from ohlcv_assets.api.native import trades as native_trades
 from ohlcv_assets.api.udf import history, symbols
@@ -30,6 +30,11 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     native_trades.Trades,
     coverage.Coverage,
     status.Status,
+    operations.Operations,
+    jobs.JobState,
+    jobs.JobList,
+    jobs.Cancelled,
+    actions.Deeds,
     symbols.Config,
     symbols.UdfSymbol,
     symbols.Found,

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ohlcv_assets.api.telemetry import Telemetry
+from ohlcv_assets.api.timing import took
 from ohlcv_assets.errors import StoreError
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ class Pool:
         self._telemetry = telemetry
         self._lock = threading.Lock()
         self._pending = 0
-        self._underway: dict[Hashable, asyncio.Task[Any]] = {}  # Any: of any question
+        self._underway: dict[Hashable, asyncio.Task[tuple[Any, float]]] = {}  # Any: of any question
 
     async def ask(self, question: str, call: Callable[[], T], patience: float | None = None) -> T:
         """Run a call in a thread and return what it returns.
@@ -72,13 +73,19 @@ class Pool:
         TooSlowError
             The time is over; the call goes on in its thread.
         """
+        answer, seconds = await self._ask(question, call, patience)
+        took(seconds)
+        return answer
+
+    async def _ask(self, question: str, call: Callable[[], T], patience: float | None = None) -> tuple[T, float]:
+        """Return what a call returns, and how long it took in its thread."""
         with self._lock:
             if self._pending >= self._most:
                 raise OverloadedError(f"{self._pending} questions to the store are asked already; ask again later.")
             self._pending += 1
         self._telemetry.waiting.inc()
         began = time.perf_counter()
-        asked = self._threads.submit(call)
+        asked = self._threads.submit(_timed, call)
         asked.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(self._timeout if patience is None else patience):
@@ -102,24 +109,32 @@ class Pool:
         question, call
             As for ``ask``.
         """
-        task: asyncio.Task[T] | None = self._underway.get(same)
+        task: asyncio.Task[tuple[T, float]] | None = self._underway.get(same)
         if task is None:
-            task = asyncio.create_task(self.ask(question, call))
+            task = asyncio.create_task(self._ask(question, call))
             self._underway[same] = task
             task.add_done_callback(lambda done: self._answered(same, done))
         # One who goes away takes no answer from the others.
-        return await asyncio.shield(task)
+        answer, seconds = await asyncio.shield(task)
+        took(seconds)
+        return answer
 
     def close(self) -> None:
         """Take no more questions and wait for those that are asked."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _answered(self, same: Hashable, task: asyncio.Task[T]) -> None:
+    def _answered(self, same: Hashable, task: asyncio.Task[tuple[T, float]]) -> None:
         del self._underway[same]
         if not task.cancelled():
             task.exception()  # all who asked may have gone, and asyncio wants somebody to look
 
-    def _ended(self, _: Future[T]) -> None:
+    def _ended(self, _: Future[tuple[T, float]]) -> None:
         with self._lock:
             self._pending -= 1
         self._telemetry.waiting.dec()
+
+
+def _timed(call: Callable[[], T]) -> tuple[T, float]:
+    began = time.perf_counter()
+    answer = call()
+    return answer, time.perf_counter() - began

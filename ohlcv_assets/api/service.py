@@ -10,12 +10,13 @@ import datetime as dt
 import ipaddress
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from ohlcv_assets.api import closed
 from ohlcv_assets.api.closed import Closed
+from ohlcv_assets.api.jobs import Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
@@ -48,7 +49,7 @@ class Service:
     ----------
     project, settings
         What is served, and how.
-    pool, shelf, keys, limiter, telemetry
+    pool, shelf, keys, limiter, telemetry, jobs
         See their modules.
     open_reads
         Whether reads need no key.
@@ -60,6 +61,8 @@ class Service:
         Why the last look failed; empty where it did not.
     looked
         When it was, by the monotonic clock; None before the first.
+    changes
+        How often a job, or whoever else knows of it, has changed what the store holds.
     """
 
     project: Project
@@ -71,9 +74,11 @@ class Service:
     telemetry: Telemetry
     open_reads: bool
     feed: Feed
+    jobs: Jobs
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
+    changes: int = 0
 
     def __post_init__(self) -> None:
         """Have days that get trades count as open at once."""
@@ -132,10 +137,14 @@ class Service:
             finding = asyncio.create_task(self._find_posted())
             if not self.trouble:
                 await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
-            tasks = finding, asyncio.create_task(self._keep_looking())
+            changed, loop = asyncio.Event(), asyncio.get_running_loop()
+            self.jobs.on_end = lambda _: self._change(loop, changed)
+            tasks = finding, asyncio.create_task(self._keep_looking(changed))
             try:
                 yield
             finally:
+                # In a thread: a job may want something of the loop before it ends.
+                await asyncio.to_thread(self.jobs.close)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -159,9 +168,17 @@ class Service:
                 self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
                 return
 
-    async def _keep_looking(self) -> None:
+    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Look again at once, and have all others look again who keep what they found."""
+        self.changes += 1
+        loop.call_soon_threadsafe(changed.set)
+
+    async def _keep_looking(self, changed: asyncio.Event) -> None:
         while True:
-            await asyncio.sleep(self.settings.serve_refresh)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.serve_refresh):
+                    await changed.wait()
+            changed.clear()
             await self.look()
 
 
@@ -186,6 +203,7 @@ def open_service(settings: Settings) -> Service:
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
         feed=Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades),
+        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
     )
 
 

@@ -78,10 +78,23 @@ def row(figure: Figure) -> Mapping[str, str]:
     }
 
 
-def markdown(figures: Sequence[Figure], machine: str) -> str:
-    """Return the table of docs/performance.md: machine first, one row a figure."""
-    rows = [row(figure) for figure in figures]
-    header = list(rows[0]) if rows else []
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(cells.values()) + " |" for cells in rows]
-    return "\n".join([f"Machine: {machine}", "", *lines, ""])
+def grid(figures: Sequence[Figure]) -> list[list[str]]:
+    """Return figures named ``row, column`` as a table, its header first; nothing where there are none."""
+    cells = {tuple(figure.name.split(", ", 1)): amount(figure) for figure in figures}
+    columns = list(dict.fromkeys(name[1] for name in cells))
+    rows = dict.fromkeys(name[0] for name in cells)
+    lines = [[name, *(cells.get((name, column), "") for column in columns)] for name in rows]
+    return [["", *columns], *lines] if lines else []
+
+
+def markdown(figures: Sequence[Figure], machine: str, grids: Sequence[str] = ()) -> str:
+    """Return the tables of docs/performance.md: machine first, one row a figure, a table for each case of ``grids``."""
+    rows = [row(figure) for figure in figures if figure.case not in grids]
+    tables = [[list(rows[0]), *(list(cells.values()) for cells in rows)]] if rows else []
+    tables += filter(None, (grid([figure for figure in figures if figure.case == case]) for case in grids))
+    return "\n".join([f"Machine: {machine}", *(f"\n{_markdown_table(table)}" for table in tables)])
+
+
+def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:], ""])

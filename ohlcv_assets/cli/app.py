@@ -15,6 +15,7 @@ from ohlcv_assets.cli import (
     backfill,
     bar_care,
     bench,
+    bench_api,
     config,
     demo,
     import_,
@@ -97,6 +98,7 @@ app.command("realism", rich_help_panel=_CARE)(realism.realism)
 app.add_typer(influx.app, name="influx", rich_help_panel=_CARE)
 app.add_typer(tasks.app, name="tasks", rich_help_panel=_CARE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_CARE)
+bench.app.command()(bench_api.api)
 app.add_typer(bench.app, name="bench", rich_help_panel=_CARE)
 app.command("purge", rich_help_panel=_CARE)(purge.purge)
 app.add_typer(runs.app, name="runs", rich_help_panel=_CARE)

@@ -49,6 +49,8 @@ class Form:
     compare: str | None
     as_markdown: bool
     as_json: bool
+    grids: Sequence[str] = ()
+    """Cases whose figures are a table of rows and columns."""
 
 
 @app.callback(invoke_without_command=True)
@@ -181,6 +183,15 @@ def _workplace(data_dir: Path) -> Iterator[tuple[Path, Observer]]:
 
 
 def _measure(ctx: typer.Context, form: Form, measure: Callable[[Path, Observer], list[Figure]]) -> None:
+    def in_workplace() -> list[Figure]:
+        with _workplace(request_of(ctx).settings().data_dir) as (folder, observer):
+            return measure(folder, observer)
+
+    measured(ctx, form, in_workplace)
+
+
+def measured(ctx: typer.Context, form: Form, measure: Callable[[], list[Figure]]) -> None:
+    """Measure and show what came out, beside what was kept before; exits 1 where something got much worse."""
     from ohlcv_assets.bench import figures as kept
     from ohlcv_assets.bench.machine import this_machine
 
@@ -189,8 +200,7 @@ def _measure(ctx: typer.Context, form: Form, measure: Callable[[Path, Observer],
     before = [] if form.compare is None else kept.load(results, form.compare)
     if form.save is not None:
         kept.results_file(results, form.save)
-    with _workplace(data_dir) as (folder, observer):
-        figures = measure(folder, observer)
+    figures = measure()
     machine = this_machine()
     if form.save is not None:
         remark(f"Kept in {kept.save(results, form.save, figures, asdict(machine))}.")
@@ -201,7 +211,7 @@ def _measure(ctx: typer.Context, form: Form, measure: Callable[[Path, Observer],
 
 
 def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine: Machine, form: Form) -> None:
-    from ohlcv_assets.bench.runner import markdown, row
+    from ohlcv_assets.bench.runner import grid, markdown, row
 
     if form.as_json:
         rows = [{**asdict(figure), "met": figure.met} for figure in figures]
@@ -209,7 +219,7 @@ def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine:
         show_json({"machine": asdict(machine), "figures": rows, "changes": compared})
         return
     if form.as_markdown:
-        show(markdown(figures, machine.line()))
+        show(markdown(figures, machine.line(), form.grids))
         return
     made = table(
         None,
@@ -217,13 +227,23 @@ def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine:
         right=("measured", "ratio"),
         sentences=("what", "against"),
     )
-    for figure in figures:
+    for figure in (one for one in figures if one.case not in form.grids):
         cells = row(figure)
         name = f"{cells['case']}: {cells['what']}"
         made.add_row(name, *(cells[key] for key in ("measured", "target", "met", "ratio", "against")))
-    show(made, *sorted({f"{figure.case}: {figure.method}" for figure in figures}), machine.line())
+    show(made)
+    for case in form.grids:
+        _show_grid(case, grid([figure for figure in figures if figure.case == case]))
+    show(*sorted({f"{figure.case}: {figure.method}" for figure in figures}), machine.line())
     if form.compare is not None:
         _show_changes(changes, form.compare)
+
+
+def _show_grid(title: str, lines: Sequence[Sequence[str]]) -> None:
+    made = table(title, lines[0], right=lines[0][1:])
+    for cells in lines[1:]:
+        made.add_row(*cells)
+    show(made)
 
 
 def _show_changes(changes: Sequence[Change], name: str) -> None:

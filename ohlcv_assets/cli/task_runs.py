@@ -16,7 +16,7 @@ from ohlcv_assets.cli.context import AsJson, From, To, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import duration, number, remark, show, show_fitting, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
-from ohlcv_assets.cli.task_parts import Resolutions, heading, require_influxdb, tasks_connection
+from ohlcv_assets.cli.task_parts import Resolutions, heading
 from ohlcv_assets.cli.watch import log_chunk, watching
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def run(
     """Have InfluxDB make the bars of some days now, whatever is recorded of them; their tasks rest meanwhile."""
     from dataclasses import asdict
 
+    from ohlcv_assets.influx_tasks import require_influxdb
     from ohlcv_assets.pipeline.heal import remake
     from ohlcv_assets.progress import everybody, only
     from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
@@ -65,6 +66,7 @@ def history(
 ) -> None:
     """Show what runs of tasks there have been, and what each of them made."""
     from ohlcv_assets.influx_parts import influx_layout
+    from ohlcv_assets.influx_tasks import run_document, tasks_connection
     from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
     from ohlcv_assets.stores.influxdb.tasks.history import past_runs
 
@@ -73,26 +75,9 @@ def history(
     with tasks_connection(settings) as connection:
         found = past_runs(connection, influx_layout(settings), chosen, limit)
     if as_json:
-        show_json(heading(settings) | {"runs": [_document(one) for one in found]})
+        show_json(heading(settings) | {"runs": [run_document(one) for one in found]})
     else:
         _show_runs(found)
-
-
-def _document(run: PastRun) -> dict[str, object]:
-    record = run.record
-    return {
-        "resolution": run.resolution,
-        "scheduled_for": _instant(run.at),
-        "status": run.status,
-        "seconds": run.seconds,
-        "kind": None if record is None else record.kind,
-        "start": None if record is None else _instant(record.start),
-        "stop": None if record is None else _instant(record.stop),
-        "complete_until": None if record is None else _instant(record.watermark),
-        "bars": None if record is None else record.bars,
-        "trades": None if record is None else record.trades,
-        "reason": run.reason,
-    }
 
 
 def _show_runs(found: Sequence[PastRun]) -> None:

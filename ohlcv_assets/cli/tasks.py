@@ -6,8 +6,7 @@ doing it (``stores.influxdb.tasks``), runs (``task_runs``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,12 +14,12 @@ import typer
 from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import remark, show, show_json, table
-from ohlcv_assets.cli.task_parts import Resolutions, heading, tasks_connection
+from ohlcv_assets.cli.task_parts import Resolutions, heading
 from ohlcv_assets.cli.task_runs import history, run
 
 if TYPE_CHECKING:
     from ohlcv_assets.settings import Settings
-    from ohlcv_assets.stores.influxdb.tasks.manager import Done, Standing, TaskManager
+    from ohlcv_assets.stores.influxdb.tasks.manager import Done, Standing
 
 app = typer.Typer(no_args_is_help=True, help="Have InfluxDB keep bars up to date by itself.")
 
@@ -44,8 +43,10 @@ def install(
     as_json: AsJson = False,
 ) -> None:
     """Make the tasks, or bring them up to date; run again, nothing changes."""
+    from ohlcv_assets.influx_tasks import managed_tasks
+
     settings = request_of(ctx).settings()
-    with _managing(settings, resolution) as manager:
+    with managed_tasks(settings, resolution) as manager:
         done = manager.install(repair=repair)
     _tell(settings, done, as_json=as_json)
     if any(one.deed == "left" for one in done):
@@ -61,11 +62,13 @@ def install(
 @app.command(name="list")
 def list_(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Show the tasks: whether they run, and what is not as it should be."""
+    from ohlcv_assets.influx_tasks import managed_tasks, standing_document
+
     settings = request_of(ctx).settings()
-    with _managing(settings, resolution) as manager:
+    with managed_tasks(settings, resolution) as manager:
         found = manager.look()
     if as_json:
-        show_json(heading(settings) | {"tasks": [_document(standing) for standing in found]})
+        show_json(heading(settings) | {"tasks": [standing_document(standing) for standing in found]})
     else:
         _show_standings(found)
     if any(standing.faults for standing in found):
@@ -75,8 +78,10 @@ def list_(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson
 @app.command()
 def pause(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Let the tasks rest; a run that is under way goes on."""
+    from ohlcv_assets.influx_tasks import managed_tasks
+
     settings = request_of(ctx).settings()
-    with _managing(settings, resolution) as manager:
+    with managed_tasks(settings, resolution) as manager:
         done = manager.set_active(active=False)
     _tell(settings, done, as_json=as_json)
 
@@ -84,8 +89,10 @@ def pause(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson
 @app.command()
 def resume(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Let paused tasks run again."""
+    from ohlcv_assets.influx_tasks import managed_tasks
+
     settings = request_of(ctx).settings()
-    with _managing(settings, resolution) as manager:
+    with managed_tasks(settings, resolution) as manager:
         done = manager.set_active(active=True)
     _tell(settings, done, as_json=as_json)
     if not as_json:
@@ -97,45 +104,12 @@ def resume(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJso
 @app.command()
 def remove(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Remove the tasks; the bars stay."""
+    from ohlcv_assets.influx_tasks import managed_tasks
+
     settings = request_of(ctx).settings()
-    with _managing(settings, resolution) as manager:
+    with managed_tasks(settings, resolution) as manager:
         done = manager.remove()
     _tell(settings, done, as_json=as_json)
-
-
-@contextmanager
-def _managing(settings: Settings, names: Sequence[str] | None) -> Iterator[TaskManager]:
-    """Give what manages the tasks of some resolutions, all of them where none is named."""
-    from ohlcv_assets.influx_parts import influx_layout
-    from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-    from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
-    from ohlcv_assets.stores.influxdb.tasks.manager import TaskManager
-
-    chosen = require_names(names or ())
-    with tasks_connection(settings) as connection:
-        yield TaskManager(connection, influx_layout(settings), chosen, Terms(patience=settings.store_patience))
-
-
-def _document(standing: Standing) -> dict[str, object]:
-    from ohlcv_assets.instants import format_instant
-
-    task, kept, last = standing.task, standing.wanted.resolution.kept, standing.last
-    return {
-        "name": standing.wanted.name,
-        "resolution": standing.wanted.resolution.name,
-        "id": None if task is None else task.id,
-        "state": standing.state,
-        "drift": standing.drift,
-        "every_seconds": kept.every // 1_000_000_000,
-        "offset_seconds": kept.offset // 1_000_000_000,
-        "completed": task.completed or None if task is not None else None,
-        "last_run": task.last_run or None if task is not None else None,
-        "made_until": None if last is None or last.watermark == 0 else format_instant(last.watermark),
-        "running_seconds": None if standing.running is None else standing.running_for // 1_000_000_000,
-        "paused_by": standing.paused_by,
-        "left_paused_by": standing.left_by,
-        "faults": list(standing.faults),
-    }
 
 
 def _show_standings(found: Sequence[Standing]) -> None:

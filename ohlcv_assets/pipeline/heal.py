@@ -53,6 +53,9 @@ FIRST_PAUSE: Final = 1.0
 HOPELESS: Final = 3
 """Days in a row for which the store did not answer, after which nobody goes on asking it."""
 
+CANCELLED: Final = "It was cancelled."
+"""Why healing stopped that somebody asked to stop."""
+
 _SLOW: Final = (StoreUnavailableError, StoreQueryError)
 """What a chunk that is too large ends in."""
 
@@ -116,6 +119,7 @@ def heal(
     *,
     observer: Observer = nobody,
     sleep: Callable[[float], None] = time.sleep,
+    halted: Callable[[], bool] = lambda: False,
 ) -> Healed:
     """Make the bars that are missing or stale, and delete those whose trades are gone.
 
@@ -130,6 +134,8 @@ def heal(
         the days of each resolution stand, before and after (``"standing"``).
     sleep
         How to wait between attempts.
+    halted
+        Asked before each day whether to stop there; the days before are made, the others as they were.
 
     Raises
     ------
@@ -152,7 +158,7 @@ def heal(
     healed = Healed(chunks=len(jobs))
     if jobs or orphans:
         with project.pausing(STORED_RESOLUTIONS):
-            _Healing(project, needs, healed, observer, sleep).run(jobs, orphans)
+            _Healing(project, needs, healed, observer, sleep, halted).run(jobs, orphans)
         if not healed.stopped:
             with suppress(StoreError):  # what was done is done, whatever the store says now
                 tell_standing(observer, bar_days(project, chosen, STORED_RESOLUTIONS))
@@ -167,6 +173,7 @@ def remake(
     *,
     observer: Observer = nobody,
     sleep: Callable[[float], None] = time.sleep,
+    halted: Callable[[], bool] = lambda: False,
 ) -> Healed:
     """Make bars of proved days by the engine in force, whatever is recorded of them: one resolution after the other.
 
@@ -178,7 +185,7 @@ def remake(
         In order; those without proved trades are left, and told as waiting.
     resolutions
         Stored ones; each is made in chunks of its own size.
-    observer, sleep
+    observer, sleep, halted
         As for ``heal``.
 
     Raises
@@ -198,7 +205,7 @@ def remake(
     healed = Healed(chunks=len(jobs), waiting=[day for day in days if day not in proved])
     if jobs:
         with project.pausing(resolutions):
-            _Healing(project, needs, healed, observer, sleep, again=True).run(jobs, ())
+            _Healing(project, needs, healed, observer, sleep, halted, again=True).run(jobs, ())
     healed.seconds = time.perf_counter() - began
     return healed
 
@@ -213,10 +220,12 @@ class _Healing:
         healed: Healed,
         observer: Observer,
         sleep: Callable[[float], None],
+        halted: Callable[[], bool],
         *,
         again: bool = False,
     ) -> None:
         self._again = again
+        self._halted = halted
         self._planned = 0
         self._project = project
         self._needs = needs
@@ -238,7 +247,7 @@ class _Healing:
                 return
             done += len(job.days)
             self._tell(number, len(jobs), done, f"{job.days[0]} {'+'.join(job.names)}")
-        for day in takewhile(lambda _: not self._healed.stopped, orphans):
+        for day in takewhile(lambda _: not self._is_over(), orphans):
             self._insist(Job(Span(*day_bounds(day)), STORED_RESOLUTIONS), self._orphan)
 
     def _announce(self) -> None:
@@ -259,7 +268,7 @@ class _Healing:
     def _chunk(self, job: Job) -> None:
         """Make a chunk; one that is too slow is done in two parts, and so on down to a day and a resolution."""
         left = deque([job])
-        while left and not self._healed.stopped:
+        while left and not self._is_over():
             part = left.popleft()
             if parts_of(part) is None:
                 self._insist(part, self._make)
@@ -268,7 +277,7 @@ class _Healing:
 
     def _try_all(self, job: Job) -> Job | None:
         """Make some days; return what is left from the first one on that took the store too long."""
-        for day in job.days:
+        for day in takewhile(lambda _: not self._is_over(), job.days):
             one = Job(Span(*day_bounds(day)), job.resolutions)
             try:
                 self._make(one)
@@ -292,7 +301,7 @@ class _Healing:
                 raise
             except _SLOW as error:
                 self._require_answer(error)
-                if attempt == ATTEMPTS or self._healed.stopped:
+                if attempt == ATTEMPTS or self._is_over():
                     self._silent += 1
                     self._give_up(job, error)
                     break
@@ -304,6 +313,12 @@ class _Healing:
                 return
         if self._silent >= HOPELESS and not self._healed.stopped:
             self._healed.stopped = f"The store did not answer for {self._silent} chunks in a row."
+
+    def _is_over(self) -> bool:
+        """Return whether to go no further: the store is gone, or somebody wants it so."""
+        if not self._healed.stopped and self._halted():
+            self._healed.stopped = CANCELLED
+        return self._healed.stopped != ""
 
     def _require_answer(self, error: OhlcvError) -> None:
         """Go no further where the store does not answer even a small question: no part of a chunk would pass."""

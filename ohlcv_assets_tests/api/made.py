@@ -42,6 +42,9 @@ ROUTES = (
     "/api/v1/trades",
     "/api/v1/coverage",
     "/api/v1/status",
+    "/api/v1/operations",
+    "/api/v1/jobs",
+    "/api/v1/jobs/{job_id}",
     "/udf/config",
     "/udf/symbols",
     "/udf/search",
@@ -50,7 +53,17 @@ ROUTES = (
     "/udf/quotes",
     "/udf/marks",
 )
-"""Every route of the OpenAPI document."""
+"""Every route of the OpenAPI document that is read."""
+
+WRITES = (
+    "/api/v1/operations/heal",
+    "/api/v1/operations/verify",
+    "/api/v1/operations/tasks/{resolution}/run",
+    "/api/v1/operations/tasks/{resolution}/pause",
+    "/api/v1/operations/tasks/{resolution}/resume",
+    "/api/v1/jobs/{job_id}/cancel",
+)
+"""Every route of the OpenAPI document that takes a POST."""
 
 KINDS = ("memory", "duckdb", "influxdb")
 
@@ -75,14 +88,17 @@ def on_fake_influxdb() -> Iterator[Mapping[str, object]]:
         yield set_up_on(server)
 
 
-def set_up_on(server: Server) -> Mapping[str, object]:
-    """Set a server up for the default dataset and return the settings."""
+def set_up_on(server: Server, *, tasks: bool = False) -> Mapping[str, object]:
+    """Set a server up for the default dataset and return the settings; with the token for tasks where asked for."""
     secrets: dict[str, SecretStr] = {}
     given = {"store": "influxdb", "influx_url": server.url, "influx_org": server.org, "influx_retention": "0"}
     layout = influx_layout(load_settings(**given))
     order = Order(Address(server.url, server.org), layout, "default", SecretStr(server.operator_token))
     set_up(order, secrets.update)
-    return given | {"influx_token": secrets["OHLCV_INFLUX_TOKEN"].get_secret_value()}
+    wanted = {"influx_token": "OHLCV_INFLUX_TOKEN"} | (
+        {"influx_tasks_token": "OHLCV_INFLUX_TASKS_TOKEN"} if tasks else {}
+    )
+    return given | {name: secrets[variable].get_secret_value() for name, variable in wanted.items()}
 
 
 def close(service: Service) -> None:

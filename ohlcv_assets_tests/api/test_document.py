@@ -16,7 +16,7 @@ from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.pages import asset_bytes
 from ohlcv_assets.api.problems import KINDS
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
-from ohlcv_assets_tests.api.made import ROUTES, service_in
+from ohlcv_assets_tests.api.made import ROUTES, WRITES, service_in
 
 pytestmark = pytest.mark.integration
 JSON = dict[str, Any]  # Any: JSON
@@ -38,7 +38,8 @@ def operations(document: JSON) -> Iterator[tuple[str, JSON]]:
 
 def test_every_route_is_documented(document: JSON) -> None:
     """All that answer data; pages are for people."""
-    assert set(document["paths"]) == set(ROUTES)
+    there = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert there == {("get", path) for path in ROUTES} | {("post", path) for path in WRITES}
 
 
 def test_every_parameter_is_described_and_bounded(document: JSON) -> None:
@@ -57,7 +58,8 @@ def test_every_reply_has_a_type_and_an_example(document: JSON) -> None:
     """Each status with its media types; each problem of a kind that there is."""
     for path, operation in operations(document):
         assert operation["summary"], path
-        assert {"200", "414", "421", "422", "429", "500", "503"} <= set(operation["responses"]), path
+        assert {"414", "421", "422", "429", "500", "503"} <= set(operation["responses"]), path
+        assert len({"200", "202"} & set(operation["responses"])) == 1, path
         for status, response in operation["responses"].items():
             assert response["description"], (path, status)
             if status == "304":
@@ -88,7 +90,7 @@ def test_guarded_routes_say_how_keys_are_sent(tmp_path: Path, *, open_reads: boo
     for path, operation in operations(document):
         guarded = path not in {"/health", "/ready"}
         assert ("security" in operation, "401" in operation["responses"]) == (guarded, guarded), path
-        assert ({} in operation.get("security", [])) == (guarded and open_reads), path
+        assert ({} in operation.get("security", [])) == (guarded and open_reads and path not in WRITES), path
 
 
 def test_names_in_types_are_the_resolutions(document: JSON) -> None:

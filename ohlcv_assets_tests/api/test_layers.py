@@ -179,7 +179,9 @@ def test_a_proved_range_is_immutable_and_answered_from_the_shelf(memory: Service
         assert asked("ohlcv_http_requests_total", {"method": "GET", "route": "/api/v1/ohlc", "status": "200"}) == 2
         assert second.content == first.content
         assert first.headers["cache-control"] == "public, max-age=86400, immutable"
-        different = {"x-request-id"}
+        different = {"x-request-id", "server-timing"}
+        assert "store;dur=" in first.headers["server-timing"]
+        assert "server-timing" not in second.headers
         assert {k: v for k, v in second.headers.items() if k not in different} == {
             k: v for k, v in first.headers.items() if k not in different
         }

@@ -10,54 +10,25 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ohlcv_assets.api import serving
-from ohlcv_assets.api.app import app_from_environment, create_app
+from ohlcv_assets.api.app import app_from_environment
 from ohlcv_assets.api.serving import LogLines, Protocol, address_of, listening, server_of
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets_tests.api.made import service_in
+from ohlcv_assets_tests.api.sockets import running, until
 
 pytestmark = pytest.mark.integration
 START = "from ohlcv_assets.cli import main; raise SystemExit(main())"
 
 
-@contextmanager
-def running(folder: Path) -> Iterator[tuple[str, int]]:
-    """Serve in a thread for as long as the context lasts; give host and port."""
-    listener = listening("127.0.0.1", 0)
-    server = server_of(create_app(service_in(folder, ())))
-    # Signals are for the main thread.
-    server.capture_signals = contextmanager(lambda: iter([None]))  # type: ignore[method-assign]  # see above
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    until(lambda: server.started)
-    try:
-        yield listener.getsockname()
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_it_answers_on_one_connection_again_and_again(tmp_path: Path) -> None:
     """Kept alive; what is no HTTP is refused; nothing tells the server's name."""
-    with running(tmp_path) as (host, port):
+    with running(service_in(tmp_path, ())) as (host, port):
         connection = http.client.HTTPConnection(host, port, timeout=10)
         for _ in range(3):
             connection.request("GET", "/health")
@@ -77,14 +48,14 @@ def test_it_answers_on_one_connection_again_and_again(tmp_path: Path) -> None:
 def test_who_dawdles_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: bytes) -> None:
     """A connection that sends nothing, or headers that never end, is closed."""
     monkeypatch.setattr(serving, "HEADERS_IN", 0.1)
-    with running(tmp_path) as (host, port), socket.create_connection((host, port), timeout=10) as raw:
+    with running(service_in(tmp_path, ())) as (host, port), socket.create_connection((host, port), timeout=10) as raw:
         raw.sendall(begin)
         assert raw.recv(100) == b""
 
 
 def test_endless_headers_are_cut_off(tmp_path: Path) -> None:
     """However fast they come."""
-    with running(tmp_path) as (host, port), socket.create_connection((host, port), timeout=10) as raw:
+    with running(service_in(tmp_path, ())) as (host, port), socket.create_connection((host, port), timeout=10) as raw:
         raw.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         until(lambda: is_cut_off(raw))
 
@@ -167,7 +138,7 @@ def test_the_command_serves_and_stops(tmp_path: Path) -> None:
         assert process.stderr is not None
         words = process.stderr.readline()
         assert "http://127.0.0.1:" in words, words
-        port = int(words.split("http://127.0.0.1:")[1].split(";")[0])
+        port = int(words.split("http://127.0.0.1:")[1].split(",")[0])
         until(lambda: answers(port))
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate(timeout=20)

@@ -8,7 +8,7 @@ import pytest
 
 from ohlcv_assets.bench.cases import CASES
 from ohlcv_assets.bench.figures import Figure
-from ohlcv_assets.bench.runner import markdown, row, run_cases
+from ohlcv_assets.bench.runner import grid, markdown, row, run_cases
 from ohlcv_assets.errors import UserError
 from ohlcv_assets.progress import Progress
 
@@ -64,3 +64,15 @@ def test_markdown_starts_with_the_machine() -> None:
     assert text.splitlines()[0] == "Machine: two cores"
     assert "| bars | 1d | 5 s |" in text
     assert markdown([], "two cores").startswith("Machine: two cores")
+
+
+def test_figures_of_rows_and_columns_are_a_table_of_their_own() -> None:
+    """What is missing is empty; a case of which there is nothing has no table."""
+    cells = {"1m, a day": 5.0, "1m, a year": 70.0, "1d, a year": 6.0}
+    figures = [Figure("ranges", name, value, "ms", None, "", None, "once") for name, value in cells.items()]
+    assert grid(figures) == [["", "a day", "a year"], ["1m", "5 ms", "70 ms"], ["1d", "", "6 ms"]]
+    assert grid([]) == []
+    text = markdown(figures, "two cores", ("ranges", "none"))
+    assert (
+        text == "Machine: two cores\n\n|  | a day | a year |\n|---|---|---|\n| 1m | 5 ms | 70 ms |\n| 1d |  | 6 ms |\n"
+    )

@@ -10,6 +10,8 @@ import pytest
 from ohlcv_assets.bench import bars_year, influx, influx_bars, influx_sweep, runner, year
 from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.bench.influx_sweep import Sweep, SweepRow
+from ohlcv_assets.bench.serving import run
+from ohlcv_assets.bench.serving.run import Plan
 from ohlcv_assets.stores.influxdb.writer import LoadPlan
 from ohlcv_assets_tests.commands import Ohlcv
 
@@ -43,6 +45,14 @@ def swept(best: LoadPlan) -> Sweep:
     return Sweep(rows, IN_FORCE, best)
 
 
+def answered(store: str, plan: Plan) -> list[Figure]:
+    """Return what the benchmark of the service may give."""
+    return [
+        Figure("bars over HTTP", f"of {store} by {plan.repeats}", 9.5, "ms", 10, "", None, "500 ranges", (8.0, 30.0)),
+        Figure("ranges", "1m, a day", 9.0, "ms", None, "", None, "p50"),
+    ]
+
+
 @pytest.fixture(autouse=True)
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let benchmarks take no time: what they measure is tested where they are."""
@@ -51,6 +61,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(influx, "measure_influx", lambda *_, **__: spread())
     monkeypatch.setattr(influx_bars, "measure_bars", lambda *_, **__: spread())
     monkeypatch.setattr(bars_year, "measure_year_of_bars", lambda *_, days, **__: figures(days * 1e6))
+    monkeypatch.setattr(run, "measure_api", lambda overrides, _, plan, __: answered(str(overrides.get("store")), plan))
     monkeypatch.setattr(influx_sweep, "sweep_influx", lambda *_, **__: swept(FASTER))
 
 
@@ -144,6 +155,7 @@ def _cells(lines: list[str], part: str) -> list[str]:
 
 def test_a_sweep_as_json(ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One document: settings tried, in force and to keep, and whether the differences are noise."""
+    monkeypatch.setattr(run, "measure_api", lambda overrides, _, plan, __: answered(str(overrides.get("store")), plan))
     monkeypatch.setattr(influx_sweep, "sweep_influx", lambda *_, **__: swept(IN_FORCE))
     document = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--sweep", "--json").document
     assert document["within_noise"] is True
@@ -172,3 +184,16 @@ def test_without_a_server_it_is_one_sentence(
     assert "set OHLCV_INFLUX_URL" in shown.err
     assert len(shown.err.strip().splitlines()) == 1
     assert not list((tmp_path / "data").iterdir())
+
+
+def test_the_service_has_a_table_of_ranges(ohlcv: Ohlcv, tmp_path: Path) -> None:
+    """Figures in one table, resolutions and spans in another; any store; the data folder stays as it is."""
+    place = ("--data-dir", str(tmp_path), "bench", "api", "--repeats", "7")
+    shown = ohlcv(*place, "--store", "memory")
+    assert shown.code == 0
+    for text in ("of memory by 7", "9.5 ms (8 to 30)", "at most 10 ms", "500 ranges", "a day", "9 ms"):
+        assert text in shown.out
+    assert "ranges: 1m" not in shown.out
+    assert "of None by 7" in ohlcv(*place).out
+    assert "\n|  | a day |\n|---|---|\n| 1m | 9 ms |" in ohlcv(*place, "--markdown").out
+    assert not list(tmp_path.iterdir())

@@ -18,7 +18,7 @@ from ohlcv_assets.errors import (
     OutsideDatasetError,
     SettingsError,
 )
-from ohlcv_assets.pipeline.heal import Healed, heal
+from ohlcv_assets.pipeline.heal import CANCELLED, Healed, heal
 from ohlcv_assets.pipeline.heal_plan import Need, jobs_of
 from ohlcv_assets.pipeline.purge import purge_days
 from ohlcv_assets.pipeline.recording import day_records
@@ -252,3 +252,20 @@ def volumes(project: Project, symbol: str) -> dict[str, float]:
         rows = bars.filter(pa.array([found == symbol for found in bars.column("symbol").to_pylist()]))
         found[name] = float(rows.column("volume").to_numpy().sum())
     return found
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_whoever_asked_for_it_may_stop_it(full: Project, before: int) -> None:
+    """Between two days: those before are made and prove it, the others are as they were and healed later."""
+    purge_bars(full)
+    made: list[str] = []
+    healed = heal(
+        full,
+        observer=only(lambda event: made.append(event.subject), "chunk"),
+        halted=lambda: sum(subject.endswith(" 1d") for subject in made) >= before,
+    )
+    assert (healed.stopped, healed.succeeded, healed.days, healed.failed) == (CANCELLED, False, before, [])
+    assert standings(full) == {day: all_of("missing") for day in DAYS[before:]}
+    assert proves(full, *DAYS[:before])
+    assert heal(full).days == len(DAYS) - before
+    assert standings(full) == {}

@@ -1,15 +1,11 @@
 """``GET /api/v1/status``: how far the bars of each resolution are complete.
 
-What belongs here: the answer, and sparing the store: what several ask at the same time is looked at once. What does
-not: looking (``pipeline.bar_status``).
+What belongs here: the answer. What does not: looking (``pipeline.bar_status``), sparing the store (``desk``).
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -18,6 +14,7 @@ from starlette.responses import Response
 
 from ohlcv_assets.api.answers import Answer, respond
 from ohlcv_assets.api.bodies import json_bytes
+from ohlcv_assets.api.desk import Desk
 from ohlcv_assets.api.documented import body, problems
 from ohlcv_assets.api.gate import Documented
 from ohlcv_assets.api.parameters import Shared, StoredName
@@ -65,7 +62,23 @@ class Status(BaseModel):
     resolutions: list[ResolutionState] = Field(description="From fine to coarse.")
 
 
-_EXAMPLE: Final = {
+StatusDesk = Desk[Sequence[ResolutionStatus]]
+
+RESOLUTION_EXAMPLES: Final = [
+    {
+        "resolution": "1d",
+        "bars": 7968,
+        "trades": 300000000,
+        "complete_until": "2025-01-01T00:00:00Z",
+        "last_bar": "2024-12-31T00:00:00Z",
+        "lag_seconds": 0.0,
+        "missing": [],
+        "stale": [],
+        "waiting": [],
+        "failed": 0,
+    }
+]
+EXAMPLE: Final = {
     "dataset": "default",
     "store": "duckdb",
     "first_day": "2024-01-01",
@@ -73,58 +86,31 @@ _EXAMPLE: Final = {
     "proved_days": 366,
     "days": 366,
     "complete": True,
-    "resolutions": [
-        {
-            "resolution": "1d",
-            "bars": 7968,
-            "trades": 300000000,
-            "complete_until": "2025-01-01T00:00:00Z",
-            "last_bar": "2024-12-31T00:00:00Z",
-            "lag_seconds": 0.0,
-            "missing": [],
-            "stale": [],
-            "waiting": [],
-            "failed": 0,
-        }
-    ],
+    "resolutions": RESOLUTION_EXAMPLES,
 }
 
 
-@dataclass
-class StatusDesk:
-    """Answers status, looked at once for all who ask within a refresh.
-
-    Attributes
-    ----------
-    found, at
-        The last look, and when it was made.
-    """
-
-    found: Sequence[ResolutionStatus] = ()
-    at: float | None = None
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def look(self, service: Service) -> Sequence[ResolutionStatus]:
-        """Return how the bars stand; asked of the store where the last answer is old."""
-        async with self._lock:
-            if self.at is None or time.monotonic() - self.at > service.settings.serve_refresh:
-                ask = service.pool.ask("status", lambda: bar_status(service.project), service.settings.serve_timeout)
-                self.found, self.at = await ask, time.monotonic()
-            return self.found
+def look(service: Service) -> Sequence[ResolutionStatus]:
+    """Look how the bars stand; blocking."""
+    return bar_status(service.project)
 
 
 @router.get(
     "/status",
     summary="How far bars are complete",
     response_class=Response,
-    responses=body("Watermarks, gaps and lag by resolution.", Status, _EXAMPLE) | problems("busy", "timed-out"),
+    responses=body("Watermarks, gaps and lag by resolution.", Status, EXAMPLE) | problems("busy", "timed-out"),
 )
 async def status(request: Request, service: Shared) -> Response:
     """Return how far the bars of each resolution are complete, and what is missing, stale or waiting."""
     desk: StatusDesk = request.app.state.status_desk
-    found = await desk.look(service)
+    return respond(request, service, Answer(json_bytes(status_document(service, await desk.ask(service)))))
+
+
+def status_document(service: Service, found: Sequence[ResolutionStatus]) -> dict[str, Any]:  # Any: JSON
+    """Return what is said of the dataset and of each resolution."""
     dataset = service.project.dataset
-    document = {
+    return {
         "dataset": dataset.name,
         "store": service.settings.store_in_force,
         "first_day": str(dataset.days[0]),
@@ -134,7 +120,6 @@ async def status(request: Request, service: Shared) -> Response:
         "complete": not any(one.reach.missing or one.reach.stale or one.waiting for one in found),
         "resolutions": [_resolution(one) for one in found],
     }
-    return respond(request, service, Answer(json_bytes(document)))
 
 
 def _resolution(one: ResolutionStatus) -> dict[str, Any]:  # Any: JSON
@@ -143,24 +128,26 @@ def _resolution(one: ResolutionStatus) -> dict[str, Any]:  # Any: JSON
         "bars": one.bars,
         "trades": one.trades,
         **_reach(one.reach),
-        "waiting": _days(one.waiting),
+        "waiting": days_document(one.waiting),
         "failed": len(one.failed),
     }
 
 
 def _reach(reach: Reach) -> dict[str, Any]:  # Any: JSON
     return {
-        "complete_until": _instant(reach.complete_until),
-        "last_bar": _instant(reach.last_bar),
+        "complete_until": instant_or_none(reach.complete_until),
+        "last_bar": instant_or_none(reach.last_bar),
         "lag_seconds": reach.lag / SECOND,
-        "missing": _days(reach.missing),
-        "stale": _days(reach.stale),
+        "missing": days_document(reach.missing),
+        "stale": days_document(reach.stale),
     }
 
 
-def _days(ranges: Sequence[DayRange]) -> list[dict[str, str]]:
+def days_document(ranges: Sequence[DayRange]) -> list[dict[str, str]]:
+    """Return ranges of days as JSON has them."""
     return [{"first": str(one.first), "last": str(one.last), "reason": one.reason} for one in ranges]
 
 
-def _instant(instant: Nanos | None) -> str | None:
+def instant_or_none(instant: Nanos | None) -> str | None:
+    """Return an instant as JSON has it."""
     return None if instant is None else format_instant(instant)
