@@ -50,6 +50,11 @@ NOT_PASSED_ON = {
     "serve_jobs_kept",
     "serve_generate",
     "serve_dagster_url",
+    "serve_live_days",
+    "serve_live_trades",
+    "serve_streams",
+    "serve_heartbeat",
+    "serve_stream_patience",
     # Nor are its clients.
     "service_url",
     "service_key",
