@@ -18,6 +18,7 @@ from ohlcv_assets.api.service import Service
 from ohlcv_assets.bars.resolutions import RESOLUTIONS
 from ohlcv_assets_tests.api.made import close, service_in, set_up_on
 from ohlcv_assets_tests.api.sockets import running, until
+from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY
 from ohlcv_assets_tests.servers import OwnServer, Server
 from ohlcv_assets_tests.stores.influxdb.fake.server import fake_influxdb
 from ohlcv_assets_tests.stores.influxdb.faulty import Fault
@@ -44,7 +45,7 @@ def get(host: str, port: int, path: str) -> tuple[int, dict[str, str], Any]:  # 
 def served_from(server: Server, folder: Path, **more: object) -> Iterator[tuple[str, int, Service]]:
     """Serve two days from a server, on a socket."""
     with ExitStack() as stack:
-        service = service_in(folder, **{**set_up_on(server), "serve_query_timeout": 1.0, **more})
+        service = service_in(folder, (FRIDAY, SATURDAY), **{**set_up_on(server), "serve_query_timeout": 1.0, **more})
         stack.callback(close, service)
         host, port = stack.enter_context(running(service))
         yield host, port, service
@@ -84,6 +85,7 @@ FAULTS = {
 def test_a_server_that_goes_in_the_middle_of_a_question(fault: Fault, tmp_path: Path) -> None:
     """It is told, before long, and over with the fault."""
     with fake_influxdb() as server, served_from(server, tmp_path) as (host, port, _):
+        assert server.http is not None
         server.http.script.append(fault)
         assert is_told(get(host, port, f"{UNCLOSED}3&adaptive=false"))
         server.http.heal()
