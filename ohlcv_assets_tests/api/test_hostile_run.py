@@ -17,6 +17,7 @@ import pytest
 
 from ohlcv_assets_tests.api.made import close, service_in, set_up_on
 from ohlcv_assets_tests.api.sockets import running
+from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY
 from ohlcv_assets_tests.servers import Server
 
 CASES = os.environ.get("OHLCV_TEST_HOSTILE_CASES")
@@ -44,7 +45,7 @@ def _url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             server: Server = request.getfixturevalue("own_server")
             given = dict(set_up_on(server))
         # Cases come faster than any client may ask.
-        service = service_in(tmp_path / "data", serve_rate=1e9, **given)
+        service = service_in(tmp_path / "data", (FRIDAY, SATURDAY), serve_rate=1e9, **given)
         stack.callback(close, service)
         host, port = stack.enter_context(running(service))
         yield f"http://{host}:{port}"
