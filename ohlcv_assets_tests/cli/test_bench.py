@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ohlcv_assets.bench import bars_year, influx, influx_bars, influx_sweep, runner, year
+from ohlcv_assets.bench import bars_year, influx, influx_bars, influx_bulk, influx_sweep, runner, year
 from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.bench.influx_sweep import Sweep, SweepRow
 from ohlcv_assets.bench.serving import run
@@ -163,6 +163,18 @@ def test_a_sweep_as_json(ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.Monke
     assert document["rows"][0]["rate"] == 5e5
     assert document["settings"][0] == "OHLCV_INFLUX_BATCH_LINES=20000"
     assert document["machine"]["cores"] >= 1
+
+
+def test_bulk_loading_instead(ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--bulk` measures that in place of lines, and goes without `--sweep`."""
+    row = Figure("bulk", "a day in bulk", 7e6, "trades/s", None, "", None, "any")
+    monkeypatch.setattr(influx_bulk, "measure_bulk", lambda *_, **__: [row])
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--bulk")
+    assert shown.code == 0
+    assert "a day in bulk" in shown.out
+    refused = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--bulk", "--sweep")
+    assert (refused.code, refused.out) == (2, "")
+    assert "give one of the two" in refused.err
 
 
 @pytest.mark.parametrize("option", [("--save", "a"), ("--compare", "a"), ("--markdown",)])

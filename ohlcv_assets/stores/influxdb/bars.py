@@ -167,7 +167,8 @@ class InfluxBarStore(InfluxStore):
         if part is None:
             return 0
         bucket = self._bucket(resolution)
-        asker = Asker(self._connection.guarded(lease.check), self._query_timeout)
+        # What is made of a shard that was closed meanwhile is made again.
+        asker = Asker(self._connection.guarded(lease.check), self._query_timeout, self._steady)
 
         def made() -> rolling.Held:
             with lease.writing():
