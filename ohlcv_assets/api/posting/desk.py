@@ -87,7 +87,7 @@ class Desk:
                     await self._carry_out(group)
         finally:
             for _, told in (*group, *self._queue):
-                if not told.done():
+                with contextlib.suppress(asyncio.InvalidStateError):  # the request has gone before
                     told.set_exception(OverloadedError("The service stops."))
             self._queue.clear()
             self._rows = 0

@@ -154,7 +154,8 @@ def test_a_failing_store_doubles_nothing(project: Project, monkeypatch: pytest.M
 
     with monkeypatch.context() as broken:
         broken.setattr(store, "append", half)
-        done = committer.commit([post((0, 5, 1.0), (0, 5, 2.0), key="k", body=b"1"), post((0, DAY * 9, 1.0))])
+        posted = post((0, 5, 1.0), (0, 5, 2.0), key="k", body=b"1")
+        done = committer.commit([posted, posted])
         assert (done.verdicts, done.stored.num_rows) == ([None, None], 0)
         assert isinstance(done.error, StoreUnavailableError)
     again = committer.commit([post((0, 5, 1.0), (0, 5, 2.0), key="k", body=b"1")])

@@ -40,7 +40,7 @@ KEYS: Final = 100
 ABREAST: Final = 2
 """Requests for keys at a time: the server works on one with a single processor."""
 
-GAP: Final = SECOND
+GAP: Final = Nanos(10 * SECOND)
 """Keys that are no further apart are asked for by one range: a request for a thousand keys takes seconds."""
 
 WIDEST: Final = Nanos(5 * MINUTE)

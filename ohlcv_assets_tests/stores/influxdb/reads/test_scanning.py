@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -162,3 +163,17 @@ def test_whoever_stops_early_leaves_nothing_behind(limit: Limit, monkeypatch: py
     assert next(batches).num_rows > 0
     batches.close()  # type: ignore[attr-defined] # a generator, as every scan is
     assert len(selects(asker)) <= 2
+
+
+def test_keys_that_are_close_are_asked_for_by_ranges(limit: Limit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range ends at a gap and at its widest; what else it holds is left out, and strangers give no row."""
+    monkeypatch.setattr(scanning, "_KEYS_A_RANGE", 1)
+    monkeypatch.setattr(scanning, "GAP", 10**15)
+    rows = sorted(rows_of(TRADES))[::3]
+    keys = keys_of([*((row[0], row[1]) for row in rows), ("A", BOUNDS[0] + 1)])
+    assert rows_of(fetch(limit(lambda _: True), BUCKET, keys)) == rows
+    instants = np.array([0, 5, 9, 30, 31, 45], np.int64)
+    monkeypatch.setattr(scanning, "GAP", 10)
+    monkeypatch.setattr(scanning, "WIDEST", 8)
+    assert [(part.start, part.end) for part in scanning._ranges(instants)] == [(0, 6), (9, 10), (30, 32), (45, 46)]
+    assert scanning._ranges(instants[:0]) == []
