@@ -92,6 +92,21 @@ class ServeSettings(BaseSettings):
         default="",
         description="Where Dagster's pages are, for links of the operator's page: http://127.0.0.1:3000.",
     )
+    serve_live_days: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=512, description="Days of symbols whose bars run in memory while trades are posted; 130 kB each."
+    )
+    serve_live_trades: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
+        default=1_000_000, description="Posted trades kept in memory, so that late ones need no look at the store."
+    )
+    serve_streams: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=4_000, description="Connections of /api/v1/stream at a time; more are told to come back later."
+    )
+    serve_heartbeat: Annotated[float, Field(gt=0, le=300)] = Field(
+        default=10.0, description="Seconds after which a stream without news gets a sign of life."
+    )
+    serve_stream_patience: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=10.0, description="Seconds that a stream's client may take nothing until it is cut off."
+    )
 
     @field_validator("serve_dagster_url")
     @classmethod

@@ -38,6 +38,8 @@ from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
 from ohlcv_assets.api.service import Service, open_service
+from ohlcv_assets.api.stream import route as stream
+from ohlcv_assets.api.stream.hub import Hub
 from ohlcv_assets.api.udf import history
 from ohlcv_assets.api.udf import symbols as udf_symbols
 from ohlcv_assets.errors import OhlcvError, UserError
@@ -60,6 +62,7 @@ ROUTERS: Final = (
     udf_symbols.router,
     history.router,
     pages.router,
+    stream.router,
     built.router,
 )
 _EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id", "X-Ohlcv-Resolution", "X-Ohlcv-Reason", "X-Ohlcv-Next-Cursor")
@@ -82,11 +85,12 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
+        async with service.running(), app.state.hub.running():
             yield
 
     app = FastAPI(title="OHLCV", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.service = service
+    app.state.hub = Hub(service)
     app.state.status_desk = status.StatusDesk("status", status.look)
     app.state.operations_desks = operations.Desks()
     for router in (*ROUTERS, *routers):

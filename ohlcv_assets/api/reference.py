@@ -47,10 +47,10 @@ def _routes(openapi: Json) -> Iterator[str]:
 def _body(body: Json, schemas: Json) -> Iterator[str]:
     """Say what a body is: its media types, and the fields of what it has one or many of."""
     schema = body["content"]["application/json"]["schema"]
-    one = schema.get("anyOf", [schema])[0]["$ref"].rpartition("/")[2]
+    told = body.get("description") or schema["description"]
+    yield f"Body: {' or '.join(f'`{media_type}`' for media_type in body['content'])}. {told}\n"
+    one = next(part["$ref"] for part in [schema, *schema.get("anyOf", ())] if "$ref" in part).rpartition("/")[2]
     fields, required = schemas[one]["properties"], set(schemas[one].get("required", ()))
-    said = body.get("description") or schema["description"]
-    yield f"Body: {' or '.join(f'`{media_type}`' for media_type in body['content'])}. {said}\n"
     yield "| field | type | | what it is |\n|---|---|---|---|"
     yield (
         "\n".join(

@@ -6,6 +6,7 @@ What belongs here: making these parts of settings, and keeping them going. What 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ipaddress
 import time
 from collections.abc import AsyncIterator
@@ -33,6 +34,9 @@ from ohlcv_assets.units import Nanos, day_bounds, day_start
 
 _EARLIER: Final = 0.8
 """The store gives up on a question a little before we do, so that its own words are heard."""
+
+_PATIENCE: Final = 300.0
+"""Seconds that finding days with trades may take; nobody waits for it."""
 
 _STALE: Final = 3
 """Looks that may fail to take place until what the last one found counts as old."""
@@ -72,13 +76,17 @@ class Service:
     limiter: Limiter
     telemetry: Telemetry
     open_reads: bool
+    jobs: Jobs
     feed: Feed
     posting: Posting
-    jobs: Jobs
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
     changes: int = 0
+
+    def __post_init__(self) -> None:
+        """Have days that get trades count as open at once."""
+        self.feed.reopened = self.reopen
 
     @property
     def bounds(self) -> tuple[Nanos, Nanos]:
@@ -102,6 +110,7 @@ class Service:
 
     async def look(self) -> None:
         """Look which days are closed; what was kept of days that are not any more is forgotten."""
+        began = time.monotonic()
         try:
             found = await self.pool.ask("closed days", lambda: closed.look(self.project))
         except OhlcvError as error:
@@ -109,9 +118,18 @@ class Service:
                 get_logger("api").warning("The store cannot be read.", error=str(error))
             self.trouble = str(error)
             return
+        found = found.without(self.feed.published_since(began))
         if not self.closed.outlives(found):
             self.shelf.clear()
         self.closed, self.trouble, self.looked = found, "", time.monotonic()
+        self.feed.settle(found.trades, found.whole_days, began)
+        self.feed.retry()
+
+    def reopen(self, day: dt.date) -> None:
+        """Take a day for closed no more: trades of it were stored just now."""
+        if day in self.closed.trades or any(day in days for days in self.closed.bars.values()):
+            self.closed = self.closed.without({day})
+            self.shelf.clear()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -123,7 +141,10 @@ class Service:
             await self.look()
             changed, loop = asyncio.Event(), asyncio.get_running_loop()
             self.jobs.on_end = lambda job: self._change(job, loop, changed)
-            task = asyncio.create_task(self._keep_looking(changed))
+            finding = asyncio.create_task(self._find_posted())
+            if not self.trouble:
+                await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
+            tasks = finding, asyncio.create_task(self._keep_looking(changed))
             try:
                 async with self.posting.running():
                     try:
@@ -132,9 +153,28 @@ class Service:
                         # In a thread: a job may want something of the loop before it ends.
                         await asyncio.to_thread(self.jobs.close)
             finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self.feed.close()
+
+    async def _find_posted(self) -> None:
+        """Find the days of which the store has trades and no bars: those that were posted to an earlier service."""
+        project = self.project
+        symbols = [symbol.name for symbol in project.dataset.universe.symbols]
+        most = max(1, self.settings.serve_live_days // len(symbols))
+        while True:
+            days = [day for day in project.dataset.days if day not in self.closed.whole_days]
+            if not self.trouble and not days:
+                return
+            try:
+                found = await self.pool.ask("days of trades", project.trade_store.counts_by_day, _PATIENCE)
+            except OhlcvError as error:
+                get_logger("api").warning("Days without bars could not be looked for.", error=str(error))
+                await asyncio.sleep(self.settings.serve_refresh)
+            else:
+                self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
+                return
 
     def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
         """Count a job that has ended; look again at once, and have all others do so who keep what they found."""
@@ -159,8 +199,10 @@ def open_service(settings: Settings) -> Service:
     OhlcvError
         As ``open_project``.
     """
-    telemetry, feed, project = Telemetry(), Feed(), open_project(_impatient(settings))
+    telemetry = Telemetry()
+    project = open_project(_impatient(settings))
     pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
+    feed = Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades)
     return Service(
         project=project,
         settings=settings,
@@ -170,9 +212,9 @@ def open_service(settings: Settings) -> Service:
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
+        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
         feed=feed,
         posting=open_posting(project, settings, pool, feed.publish),
-        jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
     )
 
 

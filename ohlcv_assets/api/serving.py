@@ -20,6 +20,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import ChangeReload
 
+from ohlcv_assets.api.stream.frames import LARGEST
+from ohlcv_assets.api.stream.socket import StreamSocket
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.settings import variable
@@ -42,6 +44,9 @@ LAST_ANSWERS: Final = 10
 """Seconds that requests under way have when the service is stopped."""
 
 BACKLOG: Final = 2_048
+
+PINGS: Final = 30.0
+"""Seconds between two looks whether the other end of a WebSocket is still there."""
 
 
 class Server(uvicorn.Server):
@@ -152,6 +157,12 @@ def server_of(app: ASGIApp) -> Server:
         uvicorn.Config(
             app,
             http=Protocol,
+            ws=StreamSocket,
+            ws_max_size=LARGEST,
+            ws_ping_interval=PINGS,
+            ws_ping_timeout=PINGS,
+            # Frames are small and sent to many: compressing each of them for each is not worth its memory and time.
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -184,6 +195,9 @@ def run_reloading(listener: socket.socket, overrides: Mapping[str, object]) -> N
         "ohlcv_assets.api.app:app_from_environment",
         factory=True,
         http=Protocol,
+        ws=StreamSocket,
+        ws_max_size=LARGEST,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         reload=True,

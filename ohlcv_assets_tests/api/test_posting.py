@@ -25,6 +25,7 @@ from ohlcv_assets.api.service import Service, open_service
 from ohlcv_assets.errors import StoreUnavailableError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.units import Nanos
+from ohlcv_assets_tests.api.heard import Heard
 from ohlcv_assets_tests.api.made import FRIDAY_START, HOME, KINDS, asking, close, new_key, on_fake_influxdb, service_in
 from ohlcv_assets_tests.api.posting.made import START, Trade, trade
 from ohlcv_assets_tests.api.test_hostile import CASES_EACH, CHECKS, INJECTIONS, MODES
@@ -87,6 +88,7 @@ def _here(tmp_path: Path) -> Iterator[Poster]:
 
 def test_posted_trades_are_stored_once(poster: Poster) -> None:
     """Exactly as posted, to the nanosecond; posted again, they are duplicates and nothing changes."""
+    heard = Heard(poster.service)
     rows = [trade(7), trade(7, symbol="AAPL", price=181.25, amount=3, side=-1), trade(8, amount=0.5)]
     assert poster.outcomes(rows, 201) == [("stored", 7), ("stored", 7), ("stored", 8)]
     assert poster.outcomes(rows[::-1], 200) == [("duplicate", 8), ("duplicate", 7), ("duplicate", 7)]
@@ -97,7 +99,7 @@ def test_posted_trades_are_stored_once(poster: Poster) -> None:
     ]
     shown = poster.client.get(ROUTE, params={"symbol": "BTC-USD", "end": "2024-01-04"}).json()["columns"]
     assert shown["ts"] == ["2024-01-04T00:00:00.000000007Z", "2024-01-04T00:00:00.000000008Z"]
-    assert poster.service.feed.taken == 3, "what is live hears of each trade once"
+    heard.until(3)
 
 
 def test_no_trade_replaces_another(poster: Poster) -> None:
@@ -232,6 +234,7 @@ def test_posting_needs_a_key_that_writes(here: Poster, role: str | None, status:
 
 def test_a_store_that_is_away_doubles_nothing(poster: Poster, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with Retry-After, and the same request again completes it, whether the store had it or not."""
+    heard = Heard(poster.service)
     store = poster.service.project.trade_store
     append = type(store).append
 
@@ -253,7 +256,7 @@ def test_a_store_that_is_away_doubles_nothing(poster: Poster, monkeypatch: pytes
         assert answer.status_code == (201, 200)[number]
         assert poster.client.post(ROUTE, json=body, headers={"Idempotency-Key": f"k{number}"}).text == answer.text
     assert [row[1] for row in poster.stored()] == [0, 1, 10, 11]
-    assert poster.service.feed.taken == 4
+    heard.until(4)
 
 
 def test_a_full_queue_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,6 +291,7 @@ def test_a_full_queue_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_request_that_takes_too_long_is_stored_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is answered 503, and posting it again finds its trades."""
     service = service_in(tmp_path, (), serve_timeout=0.2)
+    heard = Heard(service)
     store, go = service.project.trade_store, threading.Event()
     append = type(store).append
     with monkeypatch.context() as slow:
@@ -297,8 +301,7 @@ def test_a_request_that_takes_too_long_is_stored_all_the_same(tmp_path: Path, mo
             assert poster.post(trade(1), 503)["type"] == "urn:ohlcv:problem:timed-out"
             go.set()
             slow.undo()
-            while service.feed.taken == 0:
-                threading.Event().wait(0.005)
+            heard.until(1)
             assert poster.outcomes(trade(1), 200) == [("duplicate", 1)]
 
 

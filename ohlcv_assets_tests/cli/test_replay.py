@@ -19,6 +19,7 @@ from ohlcv_assets.cli.replay import stopping
 from ohlcv_assets.live import replay as module
 from ohlcv_assets.live import shifting
 from ohlcv_assets.live.replay import Replayed
+from ohlcv_assets_tests.api.heard import Heard
 from ohlcv_assets_tests.api.made import new_key, service_in
 from ohlcv_assets_tests.commands import Ohlcv
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY
@@ -70,6 +71,7 @@ def _url(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_day_is_replayed_once(ohlcv: Ohlcv, service: Service, url: str) -> None:
     """Every trade, from its file; a second time there is nothing new."""
+    heard = Heard(service)
     first = ohlcv("replay", "2024-01-06", "--speed", "max", "--json")
     assert first.code == 0, first.err
     document = first.document
@@ -82,7 +84,7 @@ def test_a_day_is_replayed_once(ohlcv: Ohlcv, service: Service, url: str) -> Non
     }
     counted = sum(service.project.trade_store.counts(SATURDAY).values())
     assert document["stored"] == document["posted"] == document["trades"] == counted > 200
-    assert service.feed.taken == counted
+    heard.until(counted)
     again = ohlcv("replay", "2024-01-06", "--speed", "max")
     assert again.code == 0
     assert f"0 stored (0 of them moved to a free nanosecond), {counted} were there." in again.out
@@ -149,9 +151,10 @@ def test_a_speed_is_a_number_above_zero(ohlcv: Ohlcv, speed: str) -> None:
 
 def test_ctrl_c_ends_it_with_a_summary(ohlcv: Ohlcv, service: Service, url: str) -> None:
     """After the request under way; exit code 130."""
+    heard = Heard(service)
 
     def interrupt() -> None:
-        until(lambda: service.feed.taken > 0)
+        until(lambda: heard.trades > 0)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
