@@ -74,16 +74,6 @@ def test_every_reply_has_a_type_and_an_example(document: JSON) -> None:
                     assert "example" in content, (path, status, media_type)
 
 
-def test_the_body_of_posted_trades_is_described(document: JSON) -> None:
-    """Each media type with a schema and examples; what is wrong with a body has statuses of its own."""
-    operation = document["paths"]["/api/v1/trades"]["post"]
-    assert operation["requestBody"]["description"]
-    assert {"201", "400", "401", "403", "409", "413", "415"} <= set(operation["responses"])
-    for content in operation["requestBody"]["content"].values():
-        assert content["schema"]
-        assert "example" in content or content["examples"]
-
-
 def test_every_body_is_described_with_examples(document: JSON) -> None:
     """Each media type with a schema; what is wrong with a body has statuses of its own."""
     bodies = {path: operation for path, operation in operations(document) if "requestBody" in operation}
