@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 Writer = Literal["native", "client"]
 Compression = Literal["none", "gzip"]
+Load = Literal["auto", "bulk", "line"]
 
 _SPAN: Final = re.compile(r"^(0|[1-9][0-9]{0,8}(h|d|w|y))$")
 _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24, "y": 366 * 24}
@@ -52,7 +53,7 @@ class InfluxSettings(BaseSettings):
     influx_tasks_token: SecretStr | None = Field(default=None, description="Token of the tasks that roll bars up.")
     influx_operator_token: SecretStr | None = Field(
         default=None,
-        description="Operator token; used by `ohlcv influx setup`, `influx doctor` and `bench influx` only.",
+        description="Operator token: `influx setup`, `influx doctor`, `bench influx`, bulk loading, backups only.",
     )
     influx_username: str = Field(
         default="ohlcv", min_length=1, description="First user, made by `ohlcv influx setup` on a fresh server."
@@ -71,6 +72,11 @@ class InfluxSettings(BaseSettings):
         default=None, description="How long InfluxDB keeps bars; 0 for ever; unset: as each resolution defines it."
     )
     influx_bar_shard: str = Field(default="30d", description="Shard duration of the buckets of bars.")
+    influx_load: Load = Field(
+        default="auto",
+        description="How whole days are loaded: in bulk (with the operator token), by lines, or in bulk where that can "
+        "be done.",
+    )
     influx_writer: Writer = Field(
         default="native", description="Who carries line protocol to the server: our connections or influxdb-client."
     )

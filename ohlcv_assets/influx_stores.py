@@ -17,6 +17,7 @@ from ohlcv_assets.influx_parts import influx_address, influx_layout
 from ohlcv_assets.influx_settings import bytes_of
 from ohlcv_assets.settings import Settings, variable
 from ohlcv_assets.stores.influxdb.bars import InfluxBarStore
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.chunks import InfluxChunks
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
@@ -60,8 +61,9 @@ def influx_stores(settings: Settings) -> tuple[InfluxTradeStore, InfluxBarStore]
     connection = Connection(influx_address(settings), settings.influx_connections)
     layout, plan = influx_layout(settings), influx_plan(settings)
     timeout, patience = settings.influx_query_timeout, settings.store_patience
+    bulk = BulkPlan(settings.influx_load, settings.influx_operator_token)
     return (
-        InfluxTradeStore(connection, layout, plan, query_timeout=timeout, patience=patience),
+        InfluxTradeStore(connection, layout, plan, query_timeout=timeout, patience=patience, bulk=bulk),
         InfluxBarStore(connection, layout, plan, query_timeout=timeout, patience=patience),
     )
 

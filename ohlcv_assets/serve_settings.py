@@ -61,6 +61,15 @@ class ServeSettings(BaseSettings):
     serve_body: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
         default=1_000_000, description="Most bytes of a request's body; more are answered 413."
     )
+    serve_trades: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000, description="Most trades of one request that posts some."
+    )
+    serve_posted: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=50_000, description="Posted trades that may wait to be stored; more are answered 503."
+    )
+    serve_ledger: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=1_000_000, description="Ids of posted trades, and as many idempotency keys, that are remembered."
+    )
     serve_rows: Annotated[int, Field(ge=1_000, le=10_000_000)] = Field(
         default=100_000, description="Most rows of one answer."
     )
@@ -69,6 +78,19 @@ class ServeSettings(BaseSettings):
     )
     serve_refresh: Annotated[float, Field(gt=0, le=3_600)] = Field(
         default=5.0, description="Seconds between two looks at which days are proved."
+    )
+    serve_jobs: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2, description="Jobs (healing, generating, checking) that run at a time; others wait."
+    )
+    serve_jobs_kept: Annotated[int, Field(ge=4, le=10_000)] = Field(
+        default=100, description="Jobs that are remembered, those that run or wait among them."
+    )
+    serve_generate: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=1_000_000, description="Most trades that one request may have generated."
+    )
+    serve_dagster_url: str = Field(
+        default="",
+        description="Where Dagster's pages are, for links of the operator's page: http://127.0.0.1:3000.",
     )
     serve_live_days: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=512, description="Days of symbols whose bars run in memory while trades are posted; 130 kB each."
@@ -84,19 +106,6 @@ class ServeSettings(BaseSettings):
     )
     serve_stream_patience: Annotated[float, Field(gt=0, le=600)] = Field(
         default=10.0, description="Seconds that a stream's client may take nothing until it is cut off."
-    )
-    serve_jobs: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=2, description="Jobs (healing, generating, checking) that run at a time; others wait."
-    )
-    serve_jobs_kept: Annotated[int, Field(ge=4, le=10_000)] = Field(
-        default=100, description="Jobs that are remembered, those that run or wait among them."
-    )
-    serve_generate: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
-        default=1_000_000, description="Most trades that one request may have generated."
-    )
-    serve_dagster_url: str = Field(
-        default="",
-        description="Where Dagster's pages are, for links of the operator's page: http://127.0.0.1:3000.",
     )
 
     @field_validator("serve_dagster_url")

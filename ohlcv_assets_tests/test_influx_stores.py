@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets.influx_stores import influx_plan, influx_stores
 from ohlcv_assets.settings import load_settings
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.writer import LoadPlan
 
 pytestmark = pytest.mark.unit
@@ -38,3 +39,17 @@ def test_the_plan_is_that_of_the_settings() -> None:
     assert influx_plan(load_settings(influx_memory="64MB", influx_connections=3, max_rows_per_second=1000)) == LoadPlan(
         memory=64_000_000, connections=3, rows_per_second=1000
     )
+
+
+def test_days_go_as_is_asked_for(tmp_path: Path) -> None:
+    """Whether days are loaded in bulk, and by whose right, is what settings say."""
+    operator = SecretStr("an operator's")
+    asked = {"data_dir": tmp_path, "influx_url": URL, "influx_token": SecretStr("a token")}
+    for given, plan in (
+        ({"influx_operator_token": None}, BulkPlan("auto", None)),
+        ({"influx_operator_token": operator, "influx_load": "line"}, BulkPlan("line", operator)),
+        ({"influx_operator_token": operator, "influx_load": "bulk"}, BulkPlan("bulk", operator)),
+    ):
+        trades, bars = influx_stores(load_settings(**asked, **given))
+        with closing(trades), closing(bars):
+            assert trades._bulk == plan

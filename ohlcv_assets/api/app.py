@@ -22,7 +22,18 @@ from ohlcv_assets.api.answers import FromShelf
 from ohlcv_assets.api.envelope import Envelope, request_id_of
 from ohlcv_assets.api.gate import KEY_HEADER, Gate
 from ohlcv_assets.api.limits import Limits
-from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, status, symbols, trades
+from ohlcv_assets.api.native import (
+    actions,
+    coverage,
+    generate,
+    jobs,
+    ohlc,
+    operations,
+    posting,
+    status,
+    symbols,
+    trades,
+)
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
@@ -41,10 +52,12 @@ ROUTERS: Final = (
     symbols.router,
     ohlc.router,
     trades.router,
+    posting.router,
     coverage.router,
     status.router,
     operations.router,
     actions.router,
+    generate.router,
     jobs.router,
     udf_symbols.router,
     history.router,
@@ -109,7 +122,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=[KEY_HEADER, "Authorization", "Content-Type", "If-None-Match"],
+            allow_headers=[KEY_HEADER, "Authorization", "Content-Type", "If-None-Match", "Idempotency-Key"],
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Envelope, telemetry=telemetry)

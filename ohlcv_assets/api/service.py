@@ -16,10 +16,11 @@ from typing import Final
 
 from ohlcv_assets.api import closed
 from ohlcv_assets.api.closed import Closed
-from ohlcv_assets.api.jobs import Jobs
+from ohlcv_assets.api.jobs import Job, Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
+from ohlcv_assets.api.posting.parts import Posting, open_posting
 from ohlcv_assets.api.shelf import Shelf
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
@@ -55,6 +56,8 @@ class Service:
         Whether reads need no key.
     feed
         Takes trades that were stored just now.
+    posting
+        Stores trades that are posted, and passes them on to the feed.
     closed
         Which days will not change any more, as found by the last look.
     trouble
@@ -73,8 +76,9 @@ class Service:
     limiter: Limiter
     telemetry: Telemetry
     open_reads: bool
-    feed: Feed
     jobs: Jobs
+    feed: Feed
+    posting: Posting
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -131,20 +135,24 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Keep the service going for as long as the context lasts."""
         with ExitStack() as stack:
+            stack.callback(self.posting.ledger.close)
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
+            changed, loop = asyncio.Event(), asyncio.get_running_loop()
+            self.jobs.on_end = lambda job: self._change(job, loop, changed)
             finding = asyncio.create_task(self._find_posted())
             if not self.trouble:
                 await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
-            changed, loop = asyncio.Event(), asyncio.get_running_loop()
-            self.jobs.on_end = lambda _: self._change(loop, changed)
             tasks = finding, asyncio.create_task(self._keep_looking(changed))
             try:
-                yield
+                async with self.posting.running():
+                    try:
+                        yield
+                    finally:
+                        # In a thread: a job may want something of the loop before it ends.
+                        await asyncio.to_thread(self.jobs.close)
             finally:
-                # In a thread: a job may want something of the loop before it ends.
-                await asyncio.to_thread(self.jobs.close)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -168,8 +176,9 @@ class Service:
                 self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
                 return
 
-    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
-        """Look again at once, and have all others look again who keep what they found."""
+    def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Count a job that has ended; look again at once, and have all others do so who keep what they found."""
+        self.telemetry.jobs.labels(job.kind, job.state).inc()
         self.changes += 1
         loop.call_soon_threadsafe(changed.set)
 
@@ -193,6 +202,7 @@ def open_service(settings: Settings) -> Service:
     telemetry = Telemetry()
     project = open_project(_impatient(settings))
     pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
+    feed = Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades)
     return Service(
         project=project,
         settings=settings,
@@ -202,8 +212,9 @@ def open_service(settings: Settings) -> Service:
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
-        feed=Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades),
         jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
+        feed=feed,
+        posting=open_posting(project, settings, pool, feed.publish),
     )
 
 

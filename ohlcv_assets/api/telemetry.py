@@ -27,6 +27,10 @@ class Telemetry:
         Questions to the store by name: how long they took, and those that failed.
     rows, cached, refused
         Rows handed out by route, answers from the cache by route, requests refused by reason.
+    posted
+        Trades posted, by what became of them.
+    jobs
+        Jobs that have ended, by kind and state.
     waiting
         Questions to the store that are asked or wait.
     streams, streams_ended
@@ -65,6 +69,8 @@ class Telemetry:
         self.store_failures = Counter(
             "ohlcv_store_question_failures", "Questions that failed or took too long.", ["question"], registry=registry
         )
+        self.posted = Counter("ohlcv_posted_trades", "Trades posted.", ["outcome"], registry=registry)
+        self.jobs = Counter("ohlcv_jobs", "Jobs that have ended.", ["kind", "state"], registry=registry)
         self.waiting = Gauge("ohlcv_store_questions_waiting", "Questions asked or waiting.", registry=registry)
         self.streams = Gauge("ohlcv_streams", "Clients of the live stream.", registry=registry)
         self.streams_ended = Counter(

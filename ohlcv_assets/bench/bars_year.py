@@ -90,8 +90,9 @@ def _on_server(settings: Settings, project: Project) -> Iterator[Project]:
     with closing(connect(settings)) as connection, Scratch(connection) as scratch:
         layout, limits = scratch.layout(), {"query_timeout": 60.0, "patience": 60.0}
         address = connection.address
+        trades_there = Connection(address, plan.connections)
         with (
-            closing(InfluxTradeStore(Connection(address, plan.connections), layout, plan, **limits)) as trades,
+            closing(InfluxTradeStore(trades_there, layout, plan, **limits, bulk=None)) as trades,
             closing(InfluxBarStore(Connection(address, plan.connections), layout, plan, **limits)) as bars,
             closing(InfluxChunks(Connection(address), layout, Terms())) as chunks,
         ):

@@ -45,6 +45,7 @@ from ohlcv_assets.influx_parts import influx_address
 from ohlcv_assets.influx_stores import influx_plan
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.settings import Settings
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
@@ -110,13 +111,12 @@ class Bench:
         return cost
 
     @contextmanager
-    def store(self) -> Iterator[InfluxTradeStore]:
-        """Give a store of trades in empty buckets of its own."""
+    def store(self, bulk: BulkPlan | None = None) -> Iterator[InfluxTradeStore]:
+        """Give a store of trades in empty buckets of its own, loaded by lines unless asked for otherwise."""
         layout = self.scratch.layout()
         connection = Connection(self.address, self.plan.connections)
-        store = InfluxTradeStore(
-            connection, layout, self.plan, query_timeout=self.query_timeout, patience=self.patience
-        )
+        limits = {"query_timeout": self.query_timeout, "patience": self.patience}
+        store = InfluxTradeStore(connection, layout, self.plan, **limits, bulk=bulk)
         with closing(store):
             yield store
         for bucket in layout.buckets:
@@ -151,7 +151,7 @@ def measure_influx(
     with opened(settings, folder, trades=trades, repeats=repeats) as bench:
         figures = [measure_lines(bench.day, bench.plan.batch_lines)]
         observer(Progress("bench", "load", 0, repeats, "rounds"))
-        inches = _inch_runs(bench)
+        inches = inch_runs(bench)
         with _own_runs(bench) as runs:
             costs = interleaved({**runs, **inches}, repeats, observer)
         method = (
@@ -243,7 +243,7 @@ def _check_figures(bench: Bench, repeats: int) -> list[Figure]:
         return measure_checks(store, bench.day, repeats)
 
 
-def _inch_runs(bench: Bench) -> dict[str, Run]:
+def inch_runs(bench: Bench) -> dict[str, Run]:
     """Return the runs of ``inch``; none where it is not there, or may not be given a token."""
     if not has_inch():
         return {}

@@ -71,17 +71,17 @@ def load_figures(costs: Costs, method: str, absent: str) -> list[Figure]:
     figures = [
         *_writer_figures("native", costs, method, absent),
         *_writer_figures("client", costs, method, absent),
-        _beside("whole path", whole, costs["day"], BARE, costs["bare"], rate, method),
-        _alone("whole path", f"{whole}: processor time of the client", costs["day"], client, method, CPU_TARGET),
+        beside("whole path", whole, costs["day"], BARE, costs["bare"], rate, method),
+        alone("whole path", f"{whole}: processor time of the client", costs["day"], client, method, CPU_TARGET),
     ]
     methods = {name: INCH_METHOD for name in costs if name.startswith(INCH)} | {"bare": method, "frame": FRAME_METHOD}
     labels = {name: f"{name} lines a request" for name in methods} | {"bare": BARE, "frame": FRAME}
     for name, how in methods.items():
-        figures.append(_alone("peer", labels[name], costs[name], rate, how))
-        figures.append(_alone("peer", f"{labels[name]}: processor time", costs[name], client, how))
+        figures.append(alone("peer", labels[name], costs[name], rate, how))
+        figures.append(alone("peer", f"{labels[name]}: processor time", costs[name], client, how))
     labels |= {"native": "native writer", "client": "client writer", "day": whole}
     for name in costs:
-        figures += _server(labels[name], costs[name], methods.get(name, method))
+        figures += server_figures(labels[name], costs[name], methods.get(name, method))
     return figures + _server_memory(costs, method)
 
 
@@ -90,23 +90,23 @@ def _writer_figures(name: str, costs: Costs, method: str, absent: str) -> list[F
     ours, best = costs[name], best_inch(costs)
     title = f"{name} writer, against inch"
     if best is None:
-        against = replace(_alone("load", title, ours, rate, f"{method}; {absent}"), peer=NO_INCH)
+        against = replace(alone("load", title, ours, rate, f"{method}; {absent}"), peer=NO_INCH)
     else:
         target = INCH_TARGET if name == "native" else None
-        against = _beside("load", title, ours, f"{best} lines a request, its best", costs[best], rate, method, target)
+        against = beside("load", title, ours, f"{best} lines a request, its best", costs[best], rate, method, target)
     frame = costs["frame"]
     time = f"{name} writer's processor time, against influxdb-client's batching"
     return [
         against,
-        _beside(
+        beside(
             "load", f"{name} writer, against influxdb-client's batching", ours, FRAME, frame, rate, method, FRAME_TARGET
         ),
-        _beside("load", time, ours, FRAME, frame, client, method, FRAME_CPU_SHARE),
-        _beside("load", f"{name} writer, against a client that does nothing", ours, BARE, costs["bare"], rate, method),
+        beside("load", time, ours, FRAME, frame, client, method, FRAME_CPU_SHARE),
+        beside("load", f"{name} writer, against a client that does nothing", ours, BARE, costs["bare"], rate, method),
     ]
 
 
-def _alone(case: str, name: str, costs: Sequence[Cost], of: Of, method: str, target: float | None = None) -> Figure:
+def alone(case: str, name: str, costs: Sequence[Cost], of: Of, method: str, target: float | None = None) -> Figure:
     """Return a figure that stands for itself."""
     values = [of(cost) for cost in costs]
     unit = "trades/s" if of is rate else PER_MILLION
@@ -114,7 +114,7 @@ def _alone(case: str, name: str, costs: Sequence[Cost], of: Of, method: str, tar
     return Figure(case, name, statistics.median(values), unit, target, "", None, method, spread)
 
 
-def _beside(
+def beside(
     case: str,
     name: str,
     ours: Sequence[Cost],
@@ -125,7 +125,7 @@ def _beside(
     target: float | None = None,
 ) -> Figure:
     """Return a figure beside a peer's; the target is a multiple or a share of the peer's."""
-    figure = _alone(case, name, ours, of, method)
+    figure = alone(case, name, ours, of, method)
     relation = ratio(ours, theirs, of)
     return replace(
         figure,
@@ -135,7 +135,7 @@ def _beside(
     )
 
 
-def _server(label: str, costs: Sequence[Cost], method: str) -> list[Figure]:
+def server_figures(label: str, costs: Sequence[Cost], method: str) -> list[Figure]:
     """Return the server's processor time; nothing where it does not run on this machine."""
     known = [cost.server_per_million for cost in costs if cost.server_per_million is not None]
     if not known:

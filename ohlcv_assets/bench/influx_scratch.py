@@ -21,6 +21,8 @@ from ohlcv_assets.errors import StoreAccessError, StoreError, StoreUnavailableEr
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Bucket, Layout, layout_of
+from ohlcv_assets.stores.influxdb.leasing.closings import Closings
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.leasing.processes import Process, is_dead, this_process
 
 PREFIX: Final = "ohlcv_bench_"
@@ -87,6 +89,7 @@ class Scratch:
         id_ = self._buckets.get(name)
         if id_ is not None:
             self._delete("buckets", id_)
+            Closings(Leases(self.connection, name)).forget()
             del self._buckets[name]
 
     def token(self) -> SecretStr:

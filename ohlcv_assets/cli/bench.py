@@ -108,6 +108,9 @@ def influx(
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Find the batch size, connections and compression to keep instead.")
     ] = False,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="Loading in bulk and comparing every trade instead, beside lines and inch.")
+    ] = False,
     trades: Annotated[
         int | None, typer.Option(min=1000, metavar="N", help="Trades to load each time; an ordinary day if absent.")
     ] = None,
@@ -120,15 +123,17 @@ def influx(
 ) -> None:
     """Measure loading into InfluxDB and its checks, beside inch and influxdb-client, in buckets that are removed."""
     settings = request_of(ctx).settings()
+    if sweep and bulk:
+        raise UserError("--sweep finds settings of the line path, which --bulk does not take: give one of the two.")
     if not sweep:
         from ohlcv_assets.bench.influx import measure_influx
+        from ohlcv_assets.bench.influx_bulk import measure_bulk
 
+        measure = measure_bulk if bulk else measure_influx
         _measure(
             ctx,
             Form(save, compare, as_markdown, as_json),
-            lambda folder, observer: measure_influx(
-                settings, folder, trades=trades, repeats=repeats, observer=observer
-            ),
+            lambda folder, observer: measure(settings, folder, trades=trades, repeats=repeats, observer=observer),
         )
         return
     if save is not None or compare is not None or as_markdown:
@@ -233,7 +238,9 @@ def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine:
         made.add_row(name, *(cells[key] for key in ("measured", "target", "met", "ratio", "against")))
     show(made)
     for case in form.grids:
-        _show_grid(case, grid([figure for figure in figures if figure.case == case]))
+        lines = grid([figure for figure in figures if figure.case == case])
+        if lines:
+            _show_grid(case, lines)
     show(*sorted({f"{figure.case}: {figure.method}" for figure in figures}), machine.line())
     if form.compare is not None:
         _show_changes(changes, form.compare)

@@ -19,8 +19,8 @@ from ohlcv_assets.orchestration.assets import ProjectResource
 from ohlcv_assets.orchestration.names import BARS, STORED_TRADES, TRADES, key_of, op_of
 from ohlcv_assets.orchestration.partitions import day_partitions
 from ohlcv_assets.orchestration.run_context import step
-from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, trades_checks
-from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS, CheckKind
+from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, stored_kinds, trades_checks
+from ohlcv_assets.pipeline.kinds import BAR_CHECKS, TRADES_CHECKS, CheckKind
 from ohlcv_assets.pipeline.usage import Usage, measured
 from ohlcv_assets.project import Project
 from ohlcv_assets.verify.verdict import Verdict
@@ -69,7 +69,7 @@ def _stored_trades(project: Project) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=op_of(project.dataset, "stored_trades_checks"),
-        specs=_specs(project, STORED_TRADES, STORED_CHECKS),
+        specs=_specs(project, STORED_TRADES, stored_kinds(project)),
         can_subset=True,
     )
     def checks(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> Results:

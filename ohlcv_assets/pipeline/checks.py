@@ -19,9 +19,11 @@ from ohlcv_assets.lake.hashing import ContentHash
 from ohlcv_assets.lake.writer import runs
 from ohlcv_assets.market.schema import CONTENT, STORED, TURNOVER
 from ohlcv_assets.pipeline.engines.tables import SqlEngine, bars_by_roll_up, bars_by_sql
-from ohlcv_assets.pipeline.kinds import BAR_CHECKS, STORED_CHECKS, TRADES_CHECKS, CheckKind
+from ohlcv_assets.pipeline.exhaustive import compare_every_trade, follows, proves_every_trade
+from ohlcv_assets.pipeline.kinds import BAR_CHECKS, EVERY_TRADE, STORED_CHECKS, TRADES_CHECKS, CheckKind
 from ohlcv_assets.pipeline.merging import merged
 from ohlcv_assets.pipeline.parts import batches, fits, parts
+from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import SumsTurnover
 from ohlcv_assets.units import day_bounds
@@ -64,8 +66,29 @@ def trades_checks(project: Project, day: dt.date, wanted: Collection[str] = name
         yield content_hash(expected, found.hexdigest(), project.lake.remedy)
 
 
-def stored_checks(project: Project, day: dt.date, wanted: Collection[str] = names(STORED_CHECKS)) -> Iterator[Verdict]:
-    """Prove a day's stored trades: yield a verdict for each wanted check of ``STORED_CHECKS``, in that order.
+def stored_kinds(project: Project) -> tuple[CheckKind, ...]:
+    """Return the checks of stored trades that are made of every day."""
+    return (*STORED_CHECKS, EVERY_TRADE) if proves_every_trade(project) else STORED_CHECKS
+
+
+def stored_checks(
+    project: Project,
+    day: dt.date,
+    wanted: Collection[str] = names(STORED_CHECKS),
+    observer: Observer = nobody,
+    *,
+    afresh: bool = True,
+) -> Iterator[Verdict]:
+    """Prove a day's stored trades: yield a verdict for each wanted check, in the order of ``stored_kinds``.
+
+    Where every trade is compared with the store's own files and is right, the store is asked nothing else.
+
+    Parameters
+    ----------
+    project, day, wanted
+        What to prove.
+    observer, afresh
+        See ``compare_every_trade``.
 
     Raises
     ------
@@ -75,6 +98,18 @@ def stored_checks(project: Project, day: dt.date, wanted: Collection[str] = name
         The store cannot be used.
     """
     file = project.lake.inspect(day)
+    every = compare_every_trade(project, day, observer, afresh=afresh) if EVERY_TRADE.name in wanted else None
+    if every is not None and every.backed_up and every.verdict.passed:
+        yield from (verdict for verdict in follows(file) if verdict.check in wanted)
+    else:
+        yield from _asked(project, file, wanted)
+    if every is not None:
+        yield every.verdict
+
+
+def _asked(project: Project, file: DayFile, wanted: Collection[str]) -> Iterator[Verdict]:
+    """Ask the store about a day's trades."""
+    day = file.day
     # Fetched first: the store is not held while the file is read and compared.
     with project.store_session():
         counts = project.trade_store.counts(day) if "count_per_symbol" in wanted else None

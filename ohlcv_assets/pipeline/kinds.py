@@ -60,6 +60,12 @@ STORED_CHECKS: Final = (
 )
 """Checks of the stored trades."""
 
+EVERY_TRADE: Final = CheckKind(
+    "every_trade",
+    "Every trade, read back from the store's own files, equals the day file bit for bit, and there is no other.",
+)
+"""Check of the stored trades where that is quick; the others follow from it then."""
+
 BAR_CHECKS: Final = (
     CheckKind(
         "totals",

@@ -13,9 +13,9 @@ from itertools import chain
 
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.errors import LakeError, MachineError, StoreError
-from ohlcv_assets.pipeline.checks import bar_checks, stored_checks, trades_checks
+from ohlcv_assets.pipeline.checks import bar_checks, names, stored_checks, stored_kinds, trades_checks
 from ohlcv_assets.pipeline.direct import direct_checks
-from ohlcv_assets.pipeline.exhaustive import exhaustive_check
+from ohlcv_assets.pipeline.kinds import EVERY_TRADE, STORED_CHECKS
 from ohlcv_assets.pipeline.parts import forget
 from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
@@ -43,7 +43,13 @@ class Proof:
 
 
 def verify_day(
-    project: Project, day: dt.date, *, exhaustive: bool = False, only_bars: bool = False, observer: Observer = nobody
+    project: Project,
+    day: dt.date,
+    *,
+    exhaustive: bool = False,
+    only_bars: bool = False,
+    afresh: bool = True,
+    observer: Observer = nobody,
 ) -> tuple[Proof, ...]:
     """Run every check of a day on what is there. A check that cannot be run has failed, and says why.
 
@@ -55,6 +61,8 @@ def verify_day(
         Read every stored trade back and compare it.
     only_bars
         Leave out the checks of the file and of the stored trades, and make every bar directly as well.
+    afresh
+        Whether what was read of the store for another day may not be used.
     observer
         Told how far that is, stage ``"compare"``.
 
@@ -65,15 +73,14 @@ def verify_day(
     """
     require_day(project, day)
     proofs: list[Proof] = []
+    kinds = (*STORED_CHECKS, EVERY_TRADE) if exhaustive else stored_kinds(project)
     runs = [
         ("trades", partial(_plain, trades_checks(project, day))),
-        ("stored_trades", partial(_plain, stored_checks(project, day))),
+        ("stored_trades", partial(_plain, stored_checks(project, day, names(kinds), observer, afresh=afresh))),
         ("ohlcv", partial(_named, bar_checks(project, day))),
     ]
     if only_bars:
         runs = [("ohlcv", partial(_named, chain(bar_checks(project, day), direct_checks(project, day))))]
-    elif exhaustive:
-        runs.insert(2, ("stored_trades", partial(_plain, exhaustive_check(project, day, observer))))
     for asset, run in runs:
         try:
             proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
@@ -101,7 +108,9 @@ def verify_range(
         require_day(project, day)
     try:
         for done, day in enumerate(days):
-            proofs = verify_day(project, day, exhaustive=exhaustive, only_bars=only_bars, observer=observer)
+            proofs = verify_day(
+                project, day, exhaustive=exhaustive, only_bars=only_bars, afresh=done == 0, observer=observer
+            )
             observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
             yield day, proofs
     finally:

@@ -7,7 +7,7 @@ All instants are UTC nanoseconds; all ranges are half open; tables go in and com
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -42,6 +42,14 @@ class DayRecord:
     state: DayState
     content_hash: str
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenDay:
+    """A day to be loaded with others: what its file promises, and its trades once they are wanted."""
+
+    content: DayContent
+    batches: Callable[[], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,45 @@ class SumsTurnover(Protocol):
 
     def turnover(self, day: dt.date) -> pa.Table:
         """Return a day's ``market.schema.TURNOVER``, computed by the store from the data itself."""
+        ...
+
+
+@runtime_checkable
+class ReplacesMany(Protocol):
+    """A trade store that loads many days faster together than one after the other."""
+
+    def replace_days(self, given: Sequence[GivenDay], observer: Observer = nobody) -> Iterator[LoadReport]:
+        """Do for each day what ``TradeStore.replace_day`` does, and yield its report, in the order of days given.
+
+        Days are proved and recorded in groups; whoever is interrupted leaves those of the groups under way dirty.
+        """
+        ...
+
+
+@runtime_checkable
+class BacksUp(Protocol):
+    """A trade store that can hand out all of its trades by a way of its own, much faster than by questions."""
+
+    @property
+    def backs_up(self) -> bool:
+        """Whether it was given what that needs; nothing is asked of it."""
+        ...
+
+    def no_backup(self) -> str | None:
+        """Return why that way is closed; None where it is open."""
+        ...
+
+    def backed_up(self, day: dt.date, *, afresh: bool) -> Iterator[pa.RecordBatch]:
+        """Yield a day's ``STORED`` trades, sorted by (symbol, ts), memory bounded.
+
+        Parameters
+        ----------
+        day
+            UTC.
+        afresh
+            Whether what was fetched for another day of the same part of the store may not be used. Even then the
+            latest trades may be missing, for seconds.
+        """
         ...
 
 

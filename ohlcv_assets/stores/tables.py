@@ -204,6 +204,22 @@ def _check_values(table: pa.Table, name: str, rule: _Rule) -> None:
     )
 
 
+def first_of_each(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    """Return the first trade of each symbol, of ``STORED`` trades sorted by (symbol, ts)."""
+    rows: list[pa.Table] = [STORED.empty_table()]
+    last: str | None = None
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        codes = cast("pa.DictionaryArray[Any, Any]", batch.column("symbol")).indices.to_numpy()
+        begins = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+        found = pa.Table.from_batches([batch.take(begins)])
+        names = found["symbol"].to_pylist()
+        rows.append(found.slice(1) if names[0] == last else found)
+        last = names[-1]
+    return pa.concat_tables(rows).unify_dictionaries()
+
+
 class Feed:
     """The batches of a day on their way into a store: brought into ``STORED`` form, checked and counted.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ohlcv_assets.bench import bars_year, influx, influx_bars, influx_sweep, runner, year
+from ohlcv_assets.bench import bars_year, influx, influx_bars, influx_bulk, influx_sweep, runner, year
 from ohlcv_assets.bench.figures import Figure
 from ohlcv_assets.bench.influx_sweep import Sweep, SweepRow
 from ohlcv_assets.bench.serving import run
@@ -165,6 +165,18 @@ def test_a_sweep_as_json(ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.Monke
     assert document["machine"]["cores"] >= 1
 
 
+def test_bulk_loading_instead(ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--bulk` measures that in place of lines, and goes without `--sweep`."""
+    row = Figure("bulk", "a day in bulk", 7e6, "trades/s", None, "", None, "any")
+    monkeypatch.setattr(influx_bulk, "measure_bulk", lambda *_, **__: [row])
+    shown = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--bulk")
+    assert shown.code == 0
+    assert "a day in bulk" in shown.out
+    refused = ohlcv("--data-dir", str(tmp_path), "bench", "influx", "--bulk", "--sweep")
+    assert (refused.code, refused.out) == (2, "")
+    assert "give one of the two" in refused.err
+
+
 @pytest.mark.parametrize("option", [("--save", "a"), ("--compare", "a"), ("--markdown",)])
 def test_a_sweep_keeps_nothing(ohlcv: Ohlcv, tmp_path: Path, option: tuple[str, ...]) -> None:
     """Options that mean nothing to it are refused before anything is loaded."""
@@ -197,3 +209,21 @@ def test_the_service_has_a_table_of_ranges(ohlcv: Ohlcv, tmp_path: Path) -> None
     assert "of None by 7" in ohlcv(*place).out
     assert "\n|  | a day |\n|---|---|\n| 1m | 9 ms |" in ohlcv(*place, "--markdown").out
     assert not list(tmp_path.iterdir())
+
+
+def test_single_stages_of_the_service_are_measured(
+    ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is posted; a table of ranges that were not measured is not shown."""
+    plans: list[Plan] = []
+
+    def measure(_: object, __: object, plan: Plan, ___: object) -> list[Figure]:
+        plans.append(plan)
+        return figures(25e6)
+
+    monkeypatch.setattr(run, "measure_api", measure)
+    place = ("--data-dir", str(tmp_path), "bench", "api", "--stage", "live", "--stage", "page")
+    shown = ohlcv(*place, "--rate", "9", "--listeners", "3", "--seconds", "100")
+    assert "bars: 1m" in shown.out
+    assert (plans[0].stages, plans[0].load.rate, plans[0].load.listeners) == (["live", "page"], 9, 3)
+    assert plans[0].load.seconds == 50

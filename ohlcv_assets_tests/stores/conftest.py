@@ -36,8 +36,10 @@ SERVERS: Final = {
     "influxdb": ("fake_server", "native"),
     "influxdb-real": ("real_server", "native"),
     "influxdb-real-client": ("real_server", "client"),
+    "influxdb-bulk": ("fake_server", "bulk"),
+    "influxdb-real-bulk": ("real_server", "bulk"),
 }
-"""Stores that need a server: the fixture that gives it, and who carries lines to it."""
+"""Stores that need a server: the fixture that gives it, and who carries lines to it; days in bulk by files."""
 
 
 @pytest.fixture(params=sorted([*STORES, *SERVERS]))
@@ -50,7 +52,8 @@ def make_pair(request: pytest.FixtureRequest) -> Iterator[Make]:
     fixture, carrier = SERVERS[name]
     server: Server = request.getfixturevalue(fixture)
     with ExitStack() as stack:
-        maker = stack.enter_context(PairMaker(server, carrier))
+        bulk = carrier == "bulk"
+        maker = stack.enter_context(PairMaker(server, "native" if bulk else carrier, bulk=bulk))
 
         def make(_folder: Path) -> InfluxPair:
             return maker.empty_pair()

@@ -14,7 +14,7 @@ import json
 import random
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -126,11 +126,11 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Sequence[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """Send one request once and return the reply, whatever its status.
+        """Send one request once and return the reply, whatever its status; a body may come in pieces.
 
         Raises
         ------
@@ -266,7 +266,7 @@ class Connection:
         method: str,
         path: str,
         query: Mapping[str, str] | None,
-        body: bytes | None,
+        body: bytes | Sequence[bytes] | None,
         headers: Mapping[str, str] | None,
         timeout: float | None,
         *,

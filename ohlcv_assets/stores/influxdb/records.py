@@ -57,10 +57,17 @@ class Records:
         """Return the record of every day that has one, in order."""
         return self._find("")
 
-    def mark(self, record: DayRecord) -> None:
-        """Record a day, in place of what was recorded before; clean only after dirty, with the same object."""
-        name = "attempt" if record.state == "dirty" else "proved"
-        self._write([self._line(record.day, name, self._attempt, record.content_hash, record.rows)])
+    def between(self, first: dt.date, last: dt.date) -> dict[dt.date, DayRecord]:
+        """Return the record of every day from one to another that has one, in order."""
+        return self._find(f" AND time >= {day_start(first)} AND time <= {day_start(last)}")
+
+    def mark(self, *records: DayRecord) -> None:
+        """Record days, in place of what was recorded before; clean only after dirty, with the same object."""
+        names = {"dirty": "attempt", "clean": "proved"}
+        lines = [
+            self._line(each.day, names[each.state], self._attempt, each.content_hash, each.rows) for each in records
+        ]
+        self._write(lines)
 
     def forget(self, days: Iterable[dt.date]) -> None:
         """Leave days without a record."""

@@ -9,9 +9,11 @@ from typing import ClassVar, Final
 
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.leasing.closings import Closings
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
+from ohlcv_assets.stores.influxdb.reads.steady import Steady
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.story import WriteStory
 from ohlcv_assets.stores.influxdb.writer.writer import Writer
@@ -50,7 +52,11 @@ class InfluxStore:
         self._writer = Writer(connection, plan, status=layout.status.name)
         self._asker = Asker(connection, query_timeout)
         self._apart = Connection(connection.address, _LEASE_CONNECTIONS)
-        self._leases = Leases(self._apart, layout.trades.name + self._SCOPE, Terms(patience=patience))
+        terms = Terms(patience=patience)
+        self._leases = Leases(self._apart, layout.trades.name + self._SCOPE, terms)
+        # Trades are loaded by restores, bars are not.
+        self._closings = Closings(Leases(self._apart, layout.trades.name, terms))
+        self._steady = Steady(self._closings)
 
     def close(self) -> None:
         """Close all connections."""

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.stores.base import DayContent
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets_tests.secrets_guard import hear
@@ -60,6 +61,8 @@ class Order:
         Days, counted from the first.
     plan
         Fields of LoadPlan; Any: they vary.
+    bulk
+        Whether days go in bulk, by the right of the token.
     """
 
     mode: str
@@ -72,6 +75,7 @@ class Order:
     seed: int = 0
     patience: float = 30.0
     plan: dict[str, Any] = field(default_factory=dict)
+    bulk: bool = False
 
 
 def opened(order: Order) -> InfluxTradeStore:
@@ -82,7 +86,9 @@ def opened(order: Order) -> InfluxTradeStore:
     )
     connection = Connection(address, load_plan.connections)
     layout = layout_named(order.prefix)
-    return impatient(InfluxTradeStore(connection, layout, load_plan, query_timeout=20.0, patience=order.patience))
+    bulk = BulkPlan("bulk", SecretStr(order.token)) if order.bulk else None
+    limits = {"query_timeout": 20.0, "patience": order.patience}
+    return impatient(InfluxTradeStore(connection, layout, load_plan, **limits, bulk=bulk))
 
 
 def load(order: Order, say: Say) -> None:

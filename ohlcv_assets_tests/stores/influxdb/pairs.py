@@ -13,7 +13,7 @@ from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets_tests.servers import Server, drop_layout, made_layout
-from ohlcv_assets_tests.stores.influxdb.stores import plan, trade_store
+from ohlcv_assets_tests.stores.influxdb.stores import in_bulk, plan, trade_store
 
 InfluxPair = tuple[InfluxTradeStore, InfluxBarStore]
 
@@ -27,9 +27,10 @@ def bar_store(server: Server, layout: Layout, load_plan: LoadPlan) -> InfluxBarS
 class PairMaker:
     """Gives empty stores on one server, in the same buckets one after the other; a context manager."""
 
-    def __init__(self, server: Server, carrier: str) -> None:
+    def __init__(self, server: Server, carrier: str, *, bulk: bool = False) -> None:
         self._server = server
         self._carrier = carrier
+        self._bulk = in_bulk(server) if bulk else None
         self._layout: Layout | None = None
         self._pair: InfluxPair | None = None
 
@@ -51,7 +52,7 @@ class PairMaker:
             self._layout = made_layout(self._server)
             load_plan = plan(self._carrier)
             self._pair = (
-                trade_store(self._server, self._layout, load_plan),
+                trade_store(self._server, self._layout, load_plan, bulk=self._bulk),
                 bar_store(self._server, self._layout, load_plan),
             )
         else:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 import pyarrow as pa
+from pydantic import SecretStr
 
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.base import TradeStore
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan, Wish
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.stores.influxdb.writer.plan import CarrierName, LoadPlan
@@ -29,11 +31,21 @@ def plan(carrier: str = "native", **changes: Any) -> LoadPlan:
 
 
 def trade_store(
-    server: Server, layout: Layout, load_plan: LoadPlan, token: str | None = None, patience: float = 20.0
+    server: Server,
+    layout: Layout,
+    load_plan: LoadPlan,
+    token: str | None = None,
+    patience: float = 20.0,
+    bulk: BulkPlan | None = None,
 ) -> InfluxTradeStore:
     """Open the trades of a layout, with leases that are left alone for less long; whoever asks closes them."""
     connection = server.connect(token, load_plan.connections, timeout=load_plan.timeout, patience=load_plan.deadline)
-    return impatient(InfluxTradeStore(connection, layout, load_plan, query_timeout=20.0, patience=patience))
+    return impatient(InfluxTradeStore(connection, layout, load_plan, query_timeout=20.0, patience=patience, bulk=bulk))
+
+
+def in_bulk(server: Server, wish: Wish = "bulk") -> BulkPlan:
+    """Return the wish to load in bulk, with the right to."""
+    return BulkPlan(wish, SecretStr(server.operator_token))
 
 
 def impatient(store: InfluxTradeStore) -> InfluxTradeStore:

@@ -25,7 +25,8 @@ _BUCKETS: Final[Mapping[Role, Mapping[Content, tuple[Action, ...]]]] = {
 _MORE: Final[Mapping[Role, tuple[tuple[Action, str], ...]]] = {
     # Leases are labels of the organisation, and its id is asked for by its name.
     "load": (("read", "labels"), ("write", "labels"), ("read", "orgs")),
-    "read": (("read", "orgs"),),
+    # Who reads trades looks at the marks of restores, which are labels too.
+    "read": (("read", "labels"), ("read", "orgs")),
     # Who pauses a task says so in a label.
     "tasks": (("read", "tasks"), ("write", "tasks"), ("read", "labels"), ("write", "labels"), ("read", "orgs")),
 }

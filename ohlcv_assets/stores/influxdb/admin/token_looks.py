@@ -25,7 +25,9 @@ def look_at_tokens(patient: Patient) -> Iterator[Finding]:
     """Yield a finding for each token there is, and one for the loader's where there is none."""
     admin = _operator(patient)
     if patient.operator is not None and admin is None:
-        remedy = "correct OHLCV_INFLUX_OPERATOR_TOKEN or leave it unset; only setup and doctor use it"
+        remedy = (
+            "correct OHLCV_INFLUX_OPERATOR_TOKEN or leave it unset; only setup, doctor and proofs by backups use it"
+        )
         yield Finding("operator token", "warn", "OHLCV_INFLUX_OPERATOR_TOKEN is not accepted by the server", remedy)
     for role in ROLES:
         token = patient.tokens.get(role)

@@ -69,7 +69,7 @@ def roll_up(asker: Asker, layout: Layout, resolution: Resolution, start: int, st
         It did not work; some of the bars may be made, and it may be asked again.
     """
     try:
-        asker.flux(chunk_script(resolution, layout, start, stop), f"{resolution.name} bars")
+        asker.flux(chunk_script(resolution, layout, start, stop), f"{resolution.name} bars", (start, stop))
     except QueryTimeout:
         duration = duration_of(resolution)
         middle = start + (stop - start) // duration // 2 * duration

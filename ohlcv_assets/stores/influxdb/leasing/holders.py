@@ -121,16 +121,20 @@ class Watch:
 
     def removed(self, label: Label, now: float) -> bool:
         """Remove somebody else's lease where it has been over for long enough, and return whether it is gone."""
+        if not self.over(label, now):
+            return False
+        # Whether it is us who remove it or somebody else at the same time makes no difference.
+        self._labels.remove(label.id)
+        return True
+
+    def over(self, label: Label, now: float) -> bool:
+        """Return whether somebody else's lease has been over for long enough; see ``has_ended`` for the parameters."""
         if not has_ended(label, now):
             self._ended.pop(label.id, None)
             return False
         tick = self._clock.tick()
         since = self._ended.setdefault(label.id, tick)
-        if label.properties.get("mode") != "idle" and tick - since < self._terms.grace:
-            return False
-        # Whether it is us who remove it or somebody else at the same time makes no difference.
-        self._labels.remove(label.id)
-        return True
+        return label.properties.get("mode") == "idle" or tick - since >= self._terms.grace
 
     def pause(self) -> float:
         """Return the seconds to wait before looking again, longer every time."""

@@ -106,7 +106,24 @@ class Leases:
             The server does not let us, or does not answer.
         """
         # Everybody takes them in the same order, so that no two wait for each other.
-        lease = DayLease(self, [f"{self.prefix}day/{day}" for day in sorted(set(days))])
+        names = [f"{self.prefix}day/{day}" for day in sorted(set(days))]
+        with self._holding(DayLease(self, names)) as lease:
+            yield lease
+
+    @contextmanager
+    def shard(self, shard: int) -> Iterator[DayLease]:
+        """Hold a shard for as long as the context lasts, as one who writes; to be taken after days, never before.
+
+        Raises
+        ------
+        StoreBusyError
+            Somebody else held it for longer than our patience.
+        """
+        with self._holding(DayLease(self, [f"{self.prefix}shard/{shard}"], "writing")) as lease:
+            yield lease
+
+    @contextmanager
+    def _holding(self, lease: DayLease) -> Iterator[DayLease]:
         try:
             lease.take()
             yield lease
@@ -115,8 +132,9 @@ class Leases:
 
     def named(self, name: str) -> str:
         """Return what a label of ours stands for."""
-        kind, _, day = name.removeprefix(self.prefix).partition("/")
-        return f"{day} in the bucket {self.scope!r}" if kind == "day" else f"the bucket {self.scope!r}"
+        kind, _, what = name.removeprefix(self.prefix).partition("/")
+        place = f"the bucket {self.scope!r}"
+        return {"day": f"{what} in {place}", "shard": f"the shard {what} of {place}"}.get(kind, place)
 
     def watch(self) -> Watch:
         """Begin to wait for somebody else."""
@@ -142,8 +160,9 @@ class DayLease:
         Seconds spent waiting for others.
     """
 
-    def __init__(self, leases: Leases, names: Sequence[str]) -> None:
+    def __init__(self, leases: Leases, names: Sequence[str], mode: Mode = "idle") -> None:
         self.waited = 0.0
+        self._mode: Mode = mode
         self._leases = leases
         self._names = names
         self._holder = uuid.uuid4().hex
@@ -162,7 +181,7 @@ class DayLease:
         HOLDERS.add(self._holder)
         self._keeper.start()
         for name in self._names:
-            self._acquire(name, "idle")
+            self._acquire(name, self._mode)
 
     def release(self) -> None:
         """Give everything back; what cannot be given back now ends by itself."""

@@ -41,6 +41,11 @@ class Part:
     end: int
     symbol: str | None = None
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its range."""
+        return self.start, self.end
+
     def ranges(self) -> list[Self]:
         """Return the part cut at full hours into up to ``PARTS``; empty where it is an hour or less."""
         hours = -(-(self.end - self.start) // HOUR)

@@ -126,7 +126,7 @@ def field_counts(
 
     def ask(piece: Part) -> pa.Table:
         count = _COUNT if piece.end != 0 else _COUNT_UNTIL_1970
-        return asker.flux(f"{flux_points(shape, bucket, piece, field, symbols)}\n{count}{KEPT}", name)
+        return asker.flux(f"{flux_points(shape, bucket, piece, field, symbols)}\n{count}{KEPT}", name, piece.span)
 
     counts: dict[str, Counter[str]] = {}
     for table in in_parts(part, ask, lambda piece: stored_symbols(asker, shape, bucket, piece)):
@@ -144,5 +144,5 @@ def stored_symbols(asker: Asker, shape: Shape, bucket: str, part: Part) -> list[
         f"SHOW TAG VALUES FROM {influxql_name(shape.measurement)} WITH KEY = symbol "
         f"WHERE time >= {part.start} AND time < {part.end}"
     )
-    table = asker.influxql(bucket, [statement], {"value": pa.string()}, "stored_symbols")
+    table = asker.influxql(bucket, [statement], {"value": pa.string()}, "stored_symbols", part.span)
     return sorted(symbol_of(tag) for tag in cast("list[str]", table["value"].to_pylist()))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 import polars as pl
 import pyarrow as pa
 
 from ohlcv_assets.market.schema import CONTENT, TS_TYPE
-from ohlcv_assets.stores.influxdb.lineprotocol.literals import flux_string
+from ohlcv_assets.stores.influxdb.lineprotocol.literals import flux_string, symbol_of
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
 from ohlcv_assets.stores.influxdb.reads.points import KEPT, TRADES, field_counts, flux_points, stored_symbols
@@ -25,6 +25,8 @@ from ohlcv_assets.units import Nanos, day_bounds, day_of
 
 TORN: Final = " (points without all fields)"
 """What follows a symbol in counts of those of its points that lack a field."""
+
+_DAILY: Final = f'|> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start"){KEPT}'
 
 _FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "trades": ("price", "count"),
@@ -58,9 +60,39 @@ def day_counts(asker: Asker, bucket: str, day: dt.date) -> dict[str, int]:
     part = whole_part(*day_bounds(day))
     if part is None:
         return {}
+    return _trades(field_counts(asker, TRADES, bucket, part, name="day_counts"), TRADES.fields)
+
+
+def days_counts(
+    asker: Asker, bucket: str, first: dt.date, last: dt.date, field: str | None = None
+) -> dict[dt.date, dict[str, int]]:
+    """Count the stored trades of every day from one to another, per symbol; see ``day_counts``.
+
+    Days without any are left out. Of one field, where one is named: that costs the server a quarter.
+    """
+    part = whole_part(day_bounds(first)[0], day_bounds(last)[1])
+    if part is None:
+        return {}
+
+    def ask(piece: Part) -> pa.Table:
+        return asker.flux(f"{flux_points(TRADES, bucket, piece, field)}\n{_DAILY}", "days_counts", piece.span)
+
+    counts: dict[dt.date, dict[str, Counter[str]]] = {}
+    for table in in_parts(part, ask, lambda piece: stored_symbols(asker, TRADES, bucket, piece)):
+        instants = nanos(table["_time"]).tolist()
+        columns = (cast("list[str]", table[column].to_pylist()) for column in ("symbol", "_field", "_value"))
+        for ts, tag, name, value in zip(instants, *columns, strict=True):
+            found = counts.setdefault(day_of(Nanos(ts)), {}).setdefault(symbol_of(tag), Counter())
+            found[name] += int(value)
+    fields = TRADES.fields if field is None else [field]
+    return {day: _trades(found, fields) for day, found in sorted(counts.items())}
+
+
+def _trades(counted: Mapping[str, Counter[str]], fields: Sequence[str]) -> dict[str, int]:
+    """Return whole trades by symbol, and what lacks fields apart."""
     counts: dict[str, int] = {}
-    for symbol, found in field_counts(asker, TRADES, bucket, part, name="day_counts").items():
-        numbers = [found[field] for field in TRADES.fields]
+    for symbol, found in sorted(counted.items()):
+        numbers = [found[field] for field in fields]
         least, most = min(numbers), max(numbers)
         if least > 0:
             counts[symbol] = least
@@ -71,10 +103,10 @@ def day_counts(asker: Asker, bucket: str, day: dt.date) -> dict[str, int]:
 
 def counts_by_day(asker: Asker, bucket: str) -> dict[dt.date, int]:
     """Count the stored trades of every day, by the field that is quickest to read."""
-    windows = f'|> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start"){KEPT}'
 
     def ask(piece: Part) -> pa.Table:
-        return asker.flux(f"{flux_points(TRADES, bucket, piece, TRADES.counted)}\n{windows}", "counts_by_day")
+        text = f"{flux_points(TRADES, bucket, piece, TRADES.counted)}\n{_DAILY}"
+        return asker.flux(text, "counts_by_day", piece.span)
 
     counts: Counter[dt.date] = Counter()
     everything = Part(FIRST_NS, END_NS)
@@ -92,7 +124,7 @@ def content(asker: Asker, bucket: str, day: dt.date) -> pa.Table:
         return CONTENT.empty_table()
 
     def ask(piece: Part) -> pa.Table:
-        return asker.flux("\n".join(_figure(bucket, piece, name) for name in _FIGURES), "content")
+        return asker.flux("\n".join(_figure(bucket, piece, name) for name in _FIGURES), "content", piece.span)
 
     tables = list(in_parts(part, ask, lambda piece: stored_symbols(asker, TRADES, bucket, piece)))
     return _pivoted(pa.concat_tables(tables))

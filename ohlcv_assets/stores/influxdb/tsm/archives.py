@@ -47,7 +47,8 @@ def unpacked(data: Data) -> dict[str, memoryview]:
                 if member.isfile():
                     found[member.name] = view[member.offset_data : member.offset_data + member.size]
             end = archive.offset
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError) as error:
+        # Where it ends too early a mapping cannot be sought in.
         raise StoreError("The backup of a shard is no tar, or an incomplete one.") from error
     if bytes(view[end : end + _BLOCK]) != bytes(_BLOCK):
         raise StoreError("The backup of a shard is no tar, or an incomplete one.")

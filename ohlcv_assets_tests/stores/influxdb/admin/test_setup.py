@@ -194,7 +194,7 @@ def test_rights_too_few_and_too_many_are_told_and_repaired(fresh_url: str, kept:
     story = set_up(kept.order(fresh_url), kept)
     texts = {drift.name: drift.text for drift in story.drift}
     assert "may do more than it needs: " in texts["OHLCV_INFLUX_READ_TOKEN"]
-    assert "all labels" in texts["OHLCV_INFLUX_READ_TOKEN"]
+    assert "all tasks" in texts["OHLCV_INFLUX_READ_TOKEN"]
     repaired = set_up(kept.order(fresh_url, repair=True), kept)
     assert repaired.drift == []
     assert not admin.works(token)

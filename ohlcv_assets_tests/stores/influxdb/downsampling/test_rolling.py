@@ -169,7 +169,7 @@ class Slow:
     def asker(self, asker: Asker, spans: dict[str, tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> Asker:
         """Return an asker that answers so."""
 
-        def flux(text: str, _: str) -> pa.Table:
+        def flux(text: str, *_: object) -> pa.Table:
             start, stop = spans[text]
             if stop - start > self.most:
                 raise QueryTimeout("too slow")

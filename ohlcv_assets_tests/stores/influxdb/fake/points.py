@@ -88,7 +88,7 @@ def _point(found: re.Match[bytes], keys: dict[bytes, SeriesKey], unit: int, now:
     head, fields, stamp = found.groups()
     key = keys.get(head)
     if key is None:
-        key = keys[head] = _series_key(head)
+        key = keys[head] = series_key(head)
     values = {
         _text(name): _value(plain) if plain is not None else _ESCAPED_IN_STRING.sub(rb"\1", quoted).decode()
         for name, quoted, plain in ((m[1], m[2], m[3]) for m in _FIELDS.finditer(fields))
@@ -99,7 +99,8 @@ def _point(found: re.Match[bytes], keys: dict[bytes, SeriesKey], unit: int, now:
     return key, values, ts
 
 
-def _series_key(head: bytes) -> SeriesKey:
+def series_key(head: bytes) -> SeriesKey:
+    """Return measurement and tags of what comes before the first space of a line."""
     found = _MEASUREMENT.match(head)
     assert found is not None
     tags = sorted((_text(name), _text(value)) for name, value in _TAGS.findall(head, found.end()))
@@ -141,12 +142,17 @@ class Shelf:
         Seconds; a retention of 0 keeps for ever.
     series
         Fields by instant, by series.
+    kinds
+        Types of fields by shard.
+    shards
+        Numbers of the shards that there are: those that a point was ever written to.
     """
 
     retention: int = 0
     shard: int = 7 * 86_400
     series: dict[SeriesKey, dict[int, dict[str, Value]]] = field(default_factory=dict)
     kinds: dict[tuple[int, str, str], str] = field(default_factory=dict)
+    shards: set[int] = field(default_factory=set)
 
     def write(self, points: list[Point]) -> None:
         """Store points.
@@ -163,6 +169,7 @@ class Shelf:
             if ts < lower:
                 continue
             shard = self._shard_of(ts)
+            self.shards.add(shard)
             found = ""
             for name, value in fields.items():
                 kind = kind_of(value)

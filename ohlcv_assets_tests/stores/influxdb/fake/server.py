@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 from ohlcv_assets_tests.secrets_guard import keep_secret
 from ohlcv_assets_tests.servers import ORG, Server
 from ohlcv_assets_tests.stores.influxdb.fake import flux, influxql
+from ohlcv_assets_tests.stores.influxdb.fake.backups import Backups
 from ohlcv_assets_tests.stores.influxdb.fake.instants import nanos_of
 from ohlcv_assets_tests.stores.influxdb.fake.organisation import (
     Bucket,
@@ -52,12 +53,15 @@ class FakeServer(FaultyServer):
         Everything it holds but tasks; tests may look and change things behind the loader's back.
     tasks
         Its tasks.
+    backups
+        Its shards.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.held = Organisation()
         self.tasks = Tasks(self.held)
+        self.backups = Backups(self.held)
         self._one_at_a_time = threading.RLock()
         self._routes: dict[str, Callable[[Request, Document, str], Answer]] = {
             "/api/v2/orgs": self._orgs,
@@ -69,6 +73,8 @@ class FakeServer(FaultyServer):
             "/api/v2/tasks": self._tasks,
             "/api/v2/write": self._write,
             "/api/v2/delete": self._delete,
+            "/api/v2/backup": self._backup,
+            "/api/v2/restore": self._restore,
             "/api/v2/query": self._flux,
             "/query": self._influxql,
         }
@@ -276,6 +282,20 @@ class FakeServer(FaultyServer):
         bucket.shelf.delete(start, stop, wanted)
         return Answer(204)
 
+    def _backup(self, request: Request, token: Document, what: str) -> Answer:
+        self._require(token, "read", "authorizations")
+        if what == "metadata":
+            boundary = secrets.token_hex(16)
+            kind = f"multipart/mixed; boundary={boundary}"
+            return Answer(200, {"Content-Type": kind}, self.backups.metadata(boundary))
+        body = self.backups.shard(int(what.removeprefix("shards/")), request.query.get("since"))
+        return Answer(200, {"Content-Type": "application/octet-stream"}, body)
+
+    def _restore(self, request: Request, token: Document, what: str) -> Answer:
+        self._require(token, "write", "authorizations")
+        self.backups.restore(int(what.removeprefix("shards/")), request.body)
+        return Answer(200)
+
     def _flux(self, request: Request, token: Document, _identity: str) -> Answer:
         self._require_org(request)
         text = request.body.decode()
@@ -290,7 +310,8 @@ class FakeServer(FaultyServer):
         query = dict(request.query)
         if "form" in request.headers.get("content-type", ""):
             query.update({name: values[-1] for name, values in parse_qs(request.body.decode()).items()})
-        kind = "csv" if "csv" in request.headers.get("accept", "") else "json"
+        accepted = request.headers.get("accept", "")
+        kind = next((kind for kind in ("csv", "x-msgpack") if kind in accepted), "json")
         body = influxql.run(query, self._readable(token), self._names(token), kind)
         return Answer(200, {"Content-Type": f"application/{kind}"}, body)
 

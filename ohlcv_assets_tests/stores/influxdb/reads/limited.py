@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.failures import query_error
+from ohlcv_assets.stores.influxdb.leasing.closings import Span
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
-from ohlcv_assets.stores.influxdb.reads.asking import Asker, QueryTimeout
+from ohlcv_assets.stores.influxdb.reads.asking import ALWAYS, Asker, QueryTimeout
 from ohlcv_assets.stores.influxdb.reads.reading import Types
 from ohlcv_assets_tests.servers import Server
 
@@ -42,15 +43,22 @@ class Limited(Asker):
         self.asked: list[tuple[str, str]] = []
         self._fits = fits
 
-    def flux(self, text: str, name: str) -> pa.Table:
+    def flux(self, text: str, name: str, span: Span = ALWAYS) -> pa.Table:
         """Ask in Flux."""
         self._require(text, name)
-        return super().flux(text, name)
+        return super().flux(text, name, span)
 
-    def influxql(self, bucket: str, statements: Sequence[str], types: Types, name: str) -> pa.Table:
+    def influxql(
+        self, bucket: str, statements: Sequence[str], types: Types, name: str, span: Span = ALWAYS
+    ) -> pa.Table:
         """Ask in InfluxQL."""
         self._require(";".join(statements), name)
-        return super().influxql(bucket, statements, types, name)
+        return super().influxql(bucket, statements, types, name, span)
+
+    def influxql_few(self, bucket: str, statement: str, types: Types, name: str, span: Span = ALWAYS) -> pa.Table:
+        """Ask for few rows."""
+        self._require(statement, name)
+        return super().influxql_few(bucket, statement, types, name, span)
 
     def texts(self, name: str) -> list[str]:
         """Return what was asked under a name."""

@@ -1,0 +1,109 @@
+"""Loading a day in bulk and comparing every trade of it, beside the line path and ``inch`` in the same run.
+
+What belongs here: what is timed of bulk loading. What does not: the order of repetitions (``influx``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ohlcv_assets.bench.figures import Figure, best_of
+from ohlcv_assets.bench.influx import Bench, inch_runs, interleaved, opened
+from ohlcv_assets.bench.influx_figures import alone, beside, best_inch, rate, server_figures
+from ohlcv_assets.bench.influx_load import Day, replace_day
+from ohlcv_assets.bench.influx_peers import Cost, measured
+from ohlcv_assets.errors import SettingsError, StoreMismatchError
+from ohlcv_assets.progress import Observer, Progress, nobody
+from ohlcv_assets.settings import Settings
+from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
+from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, trade_files
+from ohlcv_assets.verify.exhaustive import every_trade
+
+ENCODE_TARGET: Final = 12e6
+INCH_TARGET: Final = 12.0
+SERVER_TARGET: Final = 0.1
+COMPARE_TARGET: Final = 1.0
+WHOLE: Final = "a day from its file in bulk, checked and counted"
+LINES: Final = "a day from its file by lines, checked and counted"
+
+
+def measure_bulk(
+    settings: Settings, folder: Path, *, trades: int | None = None, repeats: int = 5, observer: Observer = nobody
+) -> list[Figure]:
+    """Measure bulk loading on the server that settings name; see ``influx.measure_influx``.
+
+    Raises
+    ------
+    SettingsError
+        There is no operator token.
+    StoreError
+        The server refuses, does not answer, or cannot be loaded in bulk.
+    """
+    if settings.influx_operator_token is None:
+        raise SettingsError("Bulk loading is measured with the operator's token: set OHLCV_INFLUX_OPERATOR_TOKEN.")
+    bulk = BulkPlan("bulk", settings.influx_operator_token)
+    with opened(settings, folder, trades=trades, repeats=repeats) as bench:
+        figures = [_encoding(bench.day)]
+        observer(Progress("bench", "load", 0, repeats, "rounds"))
+        runs = {"bulk": lambda: _replaced(bench, bulk), "line": lambda: _replaced(bench, None), **inch_runs(bench)}
+        costs = interleaved(runs, repeats, observer)
+        method = (
+            f"InfluxDB {bench.version}, {bench.day.rows:,} trades of {bench.day.symbols} symbols, into empty buckets, "
+            f"shard and records made anew each time, median of {repeats} interleaved rounds"
+        )
+        figures += _loading(costs, method)
+        figures.append(_comparing(bench, bulk, repeats))
+    return figures
+
+
+def _encoding(day: Day) -> Figure:
+    timing, rows = best_of(day.work.repeats, lambda: sum(file.rows for file in trade_files([day.table], FilePlan())))
+    size = sum(file.size for file in trade_files([day.table], FilePlan()))
+    method = (
+        f"{rows:,} trades of {day.day} in memory, {size / rows:.2f} bytes a trade, trades a second of processor time, "
+        f"fastest of {day.work.repeats}"
+    )
+    return Figure("bulk", "a day to files, per core", rows / timing.cpu, "trades/s", ENCODE_TARGET, "", None, method)
+
+
+def _loading(costs: Mapping[str, Sequence[Cost]], method: str) -> list[Figure]:
+    """Return rates beside the line path and the best of ``inch``, and processor times of the server."""
+    best = best_inch(costs)
+    against = alone("bulk", WHOLE, costs["bulk"], rate, method)
+    if best is not None:
+        peer = f"{best} lines a request, its best"
+        against = beside("bulk", f"{WHOLE}, against inch", costs["bulk"], peer, costs[best], rate, method, INCH_TARGET)
+    served = [*server_figures(WHOLE, costs["bulk"], method), *server_figures(LINES, costs["line"], method)]
+    return [
+        against,
+        beside("bulk", WHOLE, costs["bulk"], LINES, costs["line"], rate, method),
+        *(replace(figure, target=SERVER_TARGET if WHOLE in figure.name else None) for figure in served),
+    ]
+
+
+def _comparing(bench: Bench, bulk: BulkPlan, repeats: int) -> Figure:
+    """Compare every trade of the day by a backup, fetched each time.
+
+    Raises
+    ------
+    StoreMismatchError
+        They are not the file's: a figure of a wrong answer is none.
+    """
+    day = bench.day
+    with bench.store(bulk) as store:
+        replace_day(store, day)
+        batches = day.work.project.lake.batches
+        timing, verdict = best_of(repeats, lambda: every_trade(batches(day.day), store.backed_up(day.day, afresh=True)))
+    if not verdict.passed:
+        raise StoreMismatchError(f"The benchmark's day was not stored as it was made: {verdict.summary}")
+    method = f"{day.rows:,} trades of {day.day}, backup and day file read each time, fastest of {repeats}"
+    return Figure("check", "every trade of a day", timing.wall, "s", COMPARE_TARGET, "", None, method)
+
+
+def _replaced(bench: Bench, bulk: BulkPlan | None) -> Cost:
+    """Load the day from its file as the pipeline does, into buckets of their own, and return what it cost."""
+    with bench.store(bulk) as store:
+        return measured(lambda: replace_day(store, bench.day), bench.server)
