@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import urllib.request
@@ -23,7 +24,8 @@ from ohlcv_assets.units import DAY, HOUR, MINUTE, day_start
 from ohlcv_assets_tests.api.listening import Running, heard, send, served, subscribed, until
 from ohlcv_assets_tests.api.made import new_key, service_in
 from ohlcv_assets_tests.bars.made import Trade, columns
-from ohlcv_assets_tests.pipeline.made import FRIDAY, THURSDAY
+from ohlcv_assets_tests.live.made import stored
+from ohlcv_assets_tests.pipeline.made import FRIDAY, THURSDAY, make
 
 pytestmark = pytest.mark.integration
 
@@ -54,10 +56,17 @@ def connection(running: Running) -> Iterator[ClientConnection]:
 
 def asked(running: Running, symbol: str, resolution: str) -> dict[str, list[Any]]:  # Any: JSON
     """Return all bars as an answer has them."""
-    address = f"http://127.0.0.1:{running.port}/api/v1/ohlc?symbol={symbol}&resolution={resolution}&adaptive=false"
-    with urllib.request.urlopen(address, timeout=20) as reply:
-        columns: dict[str, list[Any]] = json.loads(reply.read())["columns"]  # Any: as above
-        return columns
+    found: dict[str, list[Any]] = answer(  # Any: as above
+        running, f"/api/v1/ohlc?symbol={symbol}&resolution={resolution}&adaptive=false"
+    )["columns"]
+    return found
+
+
+def answer(running: Running, path: str) -> dict[str, Any]:  # Any: JSON
+    """Return what is answered."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.port}{path}", timeout=20) as reply:
+        found: dict[str, Any] = json.loads(reply.read())  # Any: as above
+        return found
 
 
 def closed_with(connection: ClientConnection) -> int:
@@ -147,9 +156,7 @@ def test_trades_as_they_come(running: Running, connection: ClientConnection) -> 
         "seq": 1,
         "trades": {"ts": ["2024-01-04T00:00:00.000000005Z"], "price": [101.5], "amount": [1.0], "side": [1]},
     }
-    address = f"http://127.0.0.1:{running.port}/api/v1/trades?symbol={BTC}&limit=1"
-    with urllib.request.urlopen(address, timeout=20) as reply:
-        assert json.loads(reply.read())["columns"] == found["trades"]
+    assert answer(running, f"/api/v1/trades?symbol={BTC}&limit=1")["columns"] == found["trades"]
 
 
 def test_posted_trades_show_after_a_restart(memory: Service, tmp_path: Path) -> None:
@@ -173,6 +180,53 @@ def replaced(service: Service, before: Service) -> Service:
     """Return a service with the stores of the one before."""
     service.project.__dict__.update(trade_store=before.project.trade_store, bar_store=before.project.bar_store)
     return service
+
+
+def test_a_closed_day_that_gets_trades_is_open_at_once(running: Running) -> None:
+    """Answers that were kept are forgotten; what is answered has the trades and is not complete."""
+    path = f"/api/v1/ohlc?symbol={BTC}&resolution=1d&start=2024-01-05&end=2024-01-05"
+    before = answer(running, path)
+    assert (before["last_bar_complete"], len(running.service.shelf)) == (True, 1)
+    running.post(trade(DAY + 1))
+    until(lambda: FRIDAY not in running.service.closed.trades)
+    after = answer(running, path)
+    assert after["columns"]["n"][0] == before["columns"]["n"][0] + 1
+    assert not after["last_bar_complete"]
+    # Once its bars are made of proved trades again it is as before.
+    make(running.service.project, FRIDAY)
+    looking = asyncio.run_coroutine_threadsafe(running.service.look(), running.loop)
+    looking.result(20)
+    assert answer(running, path) == before
+
+
+def test_days_of_an_earlier_run_are_looked_for_until_the_store_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is away at the start is asked again."""
+    service = service_in(tmp_path, (), serve_refresh=0.01)
+    service.project.trade_store.append(stored([trade(5)]))
+    count, asked_for = service.project.trade_store.counts_by_day, list[int]()
+
+    def fails_at_first() -> Any:  # Any: counts
+        asked_for.append(1)
+        if len(asked_for) < 3:
+            raise StoreUnavailableError("away")
+        return count()
+
+    monkeypatch.setattr(service.project.trade_store, "counts_by_day", fails_at_first)
+    with served(service) as running:
+        until(lambda: len(asked_for) == 3)
+        until(lambda: asked(running, BTC, "1m")["n"] == [1])
+
+
+def test_posted_trades_show_in_every_answer(running: Running) -> None:
+    """Those of TradingView's protocol as well."""
+    running.post(trade(5, 123.0))
+    start = OPEN // 10**9
+    path = f"/udf/history?symbol={BTC}&resolution=1&from={start}&to={start + 60}"
+    assert answer(running, path)["c"] == [123.0]
+    running.post(("AAPL", OPEN + 3 * DAY - 1, 77.0, 1.0, 1))
+    assert answer(running, "/udf/quotes?symbols=AAPL")["d"][0]["v"]["lp"] == 77.0
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -476,12 +530,3 @@ def test_trades_that_are_forgotten_end_a_slow_subscription(tmp_path: Path, monke
 
         running.loop.call_soon_threadsafe(burst)
         assert closed_with(connection) == 4000
-
-
-def test_what_is_not_known_is_a_frame_of_nobody() -> None:
-    """A topic says so; one of no kind has nothing to say."""
-    topic = topics.Topic("A", 0)
-    with pytest.raises(NotImplementedError):
-        topic.frame(1, 0)
-    with pytest.raises(NotImplementedError):
-        topic.changed(0)
