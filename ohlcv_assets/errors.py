@@ -27,6 +27,7 @@ the error is raised, as one sentence that says what is wrong, where, and what to
     │   ├── StoreUnavailableError    the store did not answer, or was overloaded, for longer than the deadline
     │   ├── StoreQueryError          a question that the store did not answer
     │   └── UnprovedDayError         bars were asked of a day whose trades are not proved
+    ├── ServiceError             a running service did not answer, or refused what it was sent
     └── MachineError                 disk full, folder not writable, too little room
 """
 
@@ -44,6 +45,7 @@ __all__ = [
     "OhlcvError",
     "OutsideDatasetError",
     "PlanError",
+    "ServiceError",
     "SettingsError",
     "StaleDayFileError",
     "StoreAccessError",
@@ -155,6 +157,10 @@ class StoreQueryError(StoreError):
 
 class UnprovedDayError(StoreError):
     """Bars were asked of a day whose trades are not proved to be in the store."""
+
+
+class ServiceError(OhlcvError):
+    """A running service did not answer, or refused what it was sent."""
 
 
 class MachineError(OhlcvError):

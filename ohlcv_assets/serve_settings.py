@@ -61,6 +61,15 @@ class ServeSettings(BaseSettings):
     serve_body: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
         default=1_000_000, description="Most bytes of a request's body; more are answered 413."
     )
+    serve_trades: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000, description="Most trades of one request that posts some."
+    )
+    serve_posted: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=50_000, description="Posted trades that may wait to be stored; more are answered 503."
+    )
+    serve_ledger: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=1_000_000, description="Ids of posted trades, and as many idempotency keys, that are remembered."
+    )
     serve_rows: Annotated[int, Field(ge=1_000, le=10_000_000)] = Field(
         default=100_000, description="Most rows of one answer."
     )
@@ -82,6 +91,21 @@ class ServeSettings(BaseSettings):
     serve_dagster_url: str = Field(
         default="",
         description="Where Dagster's pages are, for links of the operator's page: http://127.0.0.1:3000.",
+    )
+    serve_live_days: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=512, description="Days of symbols whose bars run in memory while trades are posted; 130 kB each."
+    )
+    serve_live_trades: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
+        default=1_000_000, description="Posted trades kept in memory, so that late ones need no look at the store."
+    )
+    serve_streams: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=4_000, description="Connections of /api/v1/stream at a time; more are told to come back later."
+    )
+    serve_heartbeat: Annotated[float, Field(gt=0, le=300)] = Field(
+        default=10.0, description="Seconds after which a stream without news gets a sign of life."
+    )
+    serve_stream_patience: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=10.0, description="Seconds that a stream's client may take nothing until it is cut off."
     )
 
     @field_validator("serve_dagster_url")

@@ -23,6 +23,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationI
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from ohlcv_assets.client_settings import ClientSettings
 from ohlcv_assets.errors import InvalidDateError, SettingsError
 from ohlcv_assets.influx_settings import InfluxSettings
 from ohlcv_assets.instants import parse_day
@@ -41,7 +42,7 @@ ENV_FILE: Final = ".env"
 TOML_FILE: Final = "ohlcv.toml"
 
 
-class Settings(InfluxSettings, ServeSettings):
+class Settings(InfluxSettings, ServeSettings, ClientSettings):
     """The effective settings of one process."""
 
     model_config = SettingsConfigDict(
@@ -273,6 +274,7 @@ PATTERNS: Final = {
     "duckdb_memory": "give a whole number with MB or GB, such as 512MB",
     "serve_cache": "give a whole number with MB or GB, such as 64MB",
     "influx_url": "give an address such as http://127.0.0.1:8086",
+    "service_url": "give an address such as http://127.0.0.1:8000",
     "influx_bucket": "use lower-case letters, digits and underscores, beginning with a letter",
     "influx_memory": "give a whole number with MB or GB, such as 128MB",
     "influx_retention": "give a whole number of h, d, w or y such as 10y, or 0 for ever",
@@ -290,7 +292,7 @@ def _sentence(cls: type[Settings], detail: ErrorDetails, given: Given) -> str:
     origin, value = given.get(name, ("default", detail["input"]))
     secret = "SecretStr" in str(cls.model_fields[name].annotation)
     shown = "********" if secret else value
-    if name == "influx_url":
+    if name in {"influx_url", "service_url"}:
         # People paste addresses with a user, a password or a token in them.
         shown = _HIDDEN_IN_URLS.sub("********", str(value))
     kind = detail["type"]

@@ -24,10 +24,15 @@ const shared = {
   logLevel: "warning",
 };
 
-const page = {
+const pages = {
   ...shared,
   absWorkingDir: here,
-  entryPoints: { page: "src/page/main.ts", "page-style": "src/page/page.css" },
+  entryPoints: {
+    page: "src/page/main.ts",
+    "page-style": "src/page/page.css",
+    operator: "src/operator/main.ts",
+    "operator-style": "src/operator/operator.css",
+  },
   entryNames: "assets/[name]-[hash]",
   metafile: true,
   plugins: [{ name: "html", setup: (watched) => watched.onEnd(writePages) }],
@@ -40,7 +45,7 @@ const datafeed = {
   minify: false,
 };
 
-/** Write the page with the names that the bundles got, which change with their content. */
+/** Write the pages with the names that the bundles got, which change with their content. */
 function writePages({ metafile }) {
   if (metafile === undefined) return;
   const named = Object.entries(metafile.outputs).map(([path, { entryPoint }]) => [
@@ -48,11 +53,20 @@ function writePages({ metafile }) {
     `assets/${basename(path)}`,
   ]);
   const names = Object.fromEntries(named);
-  const html = readFileSync(join(here, "index.html"), "utf8")
-    .replace("page.css", names["src/page/page.css"])
-    .replace("page.js", names["src/page/main.ts"])
-    .replace("favicon.svg", hashed("favicon.svg"));
-  writeFileSync(join(out, "index.html"), html);
+  const icon = hashed("favicon.svg");
+  writePage("index.html", { "page.css": names["src/page/page.css"], "page.js": names["src/page/main.ts"] });
+  writePage("operator.html", {
+    "operator.css": names["src/operator/operator.css"],
+    "operator.js": names["src/operator/main.ts"],
+  });
+
+  function writePage(page, bundles) {
+    const html = readFileSync(join(here, page), "utf8").replace("favicon.svg", icon);
+    writeFileSync(
+      join(out, page),
+      Object.entries(bundles).reduce((text, [name, bundle]) => text.replace(name, bundle), html),
+    );
+  }
 }
 
 function hashed(file) {
@@ -80,7 +94,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, "assets"), { recursive: true });
 writeLicenses();
 if (process.argv.includes("--watch")) {
-  await Promise.all([page, datafeed].map(async (options) => (await context(options)).watch()));
+  await Promise.all([pages, datafeed].map(async (options) => (await context(options)).watch()));
 } else {
-  await Promise.all([build(page), build(datafeed)]);
+  await Promise.all([build(pages), build(datafeed)]);
 }

@@ -22,11 +22,24 @@ from ohlcv_assets.api.answers import FromShelf
 from ohlcv_assets.api.envelope import Envelope, request_id_of
 from ohlcv_assets.api.gate import KEY_HEADER, Gate
 from ohlcv_assets.api.limits import Limits
-from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, status, symbols, trades
+from ohlcv_assets.api.native import (
+    actions,
+    coverage,
+    generate,
+    jobs,
+    ohlc,
+    operations,
+    posting,
+    status,
+    symbols,
+    trades,
+)
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
 from ohlcv_assets.api.service import Service, open_service
+from ohlcv_assets.api.stream import route as stream
+from ohlcv_assets.api.stream.hub import Hub
 from ohlcv_assets.api.udf import history
 from ohlcv_assets.api.udf import symbols as udf_symbols
 from ohlcv_assets.errors import OhlcvError, UserError
@@ -39,14 +52,17 @@ ROUTERS: Final = (
     symbols.router,
     ohlc.router,
     trades.router,
+    posting.router,
     coverage.router,
     status.router,
     operations.router,
     actions.router,
+    generate.router,
     jobs.router,
     udf_symbols.router,
     history.router,
     pages.router,
+    stream.router,
     built.router,
 )
 _EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id", "X-Ohlcv-Resolution", "X-Ohlcv-Reason", "X-Ohlcv-Next-Cursor")
@@ -69,11 +85,12 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
+        async with service.running(), app.state.hub.running():
             yield
 
     app = FastAPI(title="OHLCV", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.service = service
+    app.state.hub = Hub(service)
     app.state.status_desk = status.StatusDesk("status", status.look)
     app.state.operations_desks = operations.Desks()
     for router in (*ROUTERS, *routers):
@@ -105,7 +122,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=[KEY_HEADER, "Authorization", "Content-Type", "If-None-Match"],
+            allow_headers=[KEY_HEADER, "Authorization", "Content-Type", "If-None-Match", "Idempotency-Key"],
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Envelope, telemetry=telemetry)

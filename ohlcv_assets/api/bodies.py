@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import orjson
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from ohlcv_assets.bars.derive import with_vwap
+from ohlcv_assets.market.schema import TS_TYPE
 
 Format = Literal["json", "csv", "arrow"]
 ARROW: Final = "application/vnd.apache.arrow.stream"
@@ -108,6 +109,12 @@ def trades_arrow(trades: pa.Table, about: Mapping[str, object]) -> bytes:
 def reversed_rows(table: pa.Table) -> pa.Table:
     """Return a table from its end to its beginning."""
     return table.take(np.arange(table.num_rows)[::-1])
+
+
+def instant_texts(ts: NDArray[np.int64]) -> list[str]:
+    """Return nanoseconds since 1970 as texts with nine digits of a second."""
+    column: pa.ChunkedArray[Any] = pa.chunked_array([pa.array(ts)]).cast(TS_TYPE)  # Any: a type parameter varies
+    return cast("list[str]", pc.strftime(column, format=_TEXT_FORM).to_pylist())
 
 
 def nanos(column: pa.ChunkedArray[Any]) -> NDArray[np.int64]:

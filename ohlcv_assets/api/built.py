@@ -1,4 +1,4 @@
-"""``/`` and ``/datafeed.js``: what ``make web`` built for browsers, from files of this package.
+"""``/``, ``/operator`` and ``/datafeed.js``: what ``make web`` built for browsers, from files of this package.
 
 What belongs here: sending these files, with the policy that holds for our own pages. What does not: pages of the API's
 documentation (``pages``), which libraries write. Names of assets change with their content, so they are kept for ever;
@@ -71,6 +71,12 @@ class Built:
 async def chart(request: Request) -> Response:
     """Return the chart page."""
     return _page(request, "index.html")
+
+
+@router.get("/operator")
+async def operator(request: Request) -> Response:
+    """Return the operator's page."""
+    return _page(request, "operator.html")
 
 
 @router.get("/assets/{name}")

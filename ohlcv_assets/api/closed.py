@@ -7,11 +7,11 @@ What belongs here: looking at the store's records, and judging ranges by them. W
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ohlcv_assets.bars.labels import whole_bars
-from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS, Resolution
+from ohlcv_assets.bars.derive import read_for
+from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.project import Project
 from ohlcv_assets.units import Nanos, day_bounds, day_of, day_start, days_between
 
@@ -44,6 +44,15 @@ class Closed:
             )
         )
 
+    def without(self, days: Collection[dt.date]) -> Closed:
+        """Return what is closed beside some days."""
+        return Closed(_without(self.trades, days), {name: _without(closed, days) for name, closed in self.bars.items()})
+
+    @property
+    def whole_days(self) -> set[dt.date]:
+        """The days of which the bars of every resolution are closed."""
+        return set.intersection(*map(set, self.bars.values())) if self.bars else set()
+
 
 def look(project: Project) -> Closed:
     """Look at what is recorded of the dataset's days.
@@ -72,11 +81,8 @@ def look(project: Project) -> Closed:
 
 def bars_closed(closed: Closed, project: Project, resolution: Resolution, start: Nanos, end: Nanos) -> bool:
     """Return whether no bar of a resolution that opens in ``[start, end)`` will change: outside the dataset none is."""
-    first, last = start, end
-    while not resolution.stored and resolution.source is not None:
-        first, last = whole_bars(first, last, resolution)
-        resolution = RESOLUTIONS[resolution.source]
-    return _all_closed(closed.bars.get(resolution.name, {}), project, first, last)
+    stored, first, last = read_for(resolution, start, end)
+    return _all_closed(closed.bars.get(stored.name, {}), project, first, last)
 
 
 def trades_closed(closed: Closed, project: Project, start: Nanos, end: Nanos) -> bool:
@@ -92,6 +98,10 @@ def complete_until(closed: Closed, project: Project, resolution: str) -> dt.date
             break
         last = day
     return last
+
+
+def _without(closed: Days, days: Collection[dt.date]) -> Days:
+    return {day: found for day, found in closed.items() if day not in days}
 
 
 def _all_closed(days: Days, project: Project, start: Nanos, end: Nanos) -> bool:

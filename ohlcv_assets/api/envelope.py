@@ -61,32 +61,35 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reply = _Reply(send, _request_id(Headers(scope=scope)))
+        reply = _Reply(send, _request_id(Headers(scope=scope)), bodiless=scope["method"] == "HEAD")
         scope.setdefault("state", {})["request_id"] = reply.request_id
+        # Whoever asks for the headers alone is answered like one who asks for all, but for the body.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         structlog.contextvars.bind_contextvars(request_id=reply.request_id)
         self._telemetry.underway.inc()
         began = time.perf_counter()
         try:
-            await self._app(scope, receive, reply)
+            await self._app(asked, receive, reply)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the client is told and so is the log
             get_logger("api").exception("A request met a defect.", exc_info=error)
             if not reply.started:
                 problem = ProblemError("defect", "The service has a defect; its log says more under this request's id.")
-                await problem_response(problem, reply.request_id)(scope, receive, reply)
+                await problem_response(problem, reply.request_id)(asked, receive, reply)
         finally:
             self._telemetry.underway.dec()
-            self._tell(scope, reply, time.perf_counter() - began)
+            self._tell(scope["method"], asked, reply, time.perf_counter() - began)
             structlog.contextvars.unbind_contextvars("request_id")
 
-    def _tell(self, scope: Scope, reply: _Reply, seconds: float) -> None:
+    def _tell(self, method: str, scope: Scope, reply: _Reply, seconds: float) -> None:
         """Count and log a request that is over."""
-        route, method = route_of(scope), scope["method"] if route_of(scope) != NO_ROUTE else "any"
-        self._telemetry.requests.labels(method, route, str(reply.status)).inc()
-        self._telemetry.seconds.labels(method, route).observe(seconds)
+        route = route_of(scope)
+        counted = method if route != NO_ROUTE else "any"
+        self._telemetry.requests.labels(counted, route, str(reply.status)).inc()
+        self._telemetry.seconds.labels(counted, route).observe(seconds)
         log = get_logger("api")
         (log.error if reply.status >= _ERROR else log.info)(
             "request",
-            method=scope["method"],
+            method=method,
             route=route,
             status=reply.status,
             bytes=reply.bytes,
@@ -98,8 +101,9 @@ class Envelope:
 class _Reply:
     """Sends a reply with the headers that all have, and remembers what was sent."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, *, bodiless: bool) -> None:
         self._send = send
+        self._bodiless = bodiless
         self._began = time.perf_counter()
         self._meter = metered()
         self.request_id = request_id
@@ -117,6 +121,8 @@ class _Reply:
             if self._meter.asked > 0:
                 added.append((b"server-timing", self._meter.header(time.perf_counter() - self._began)))
             message["headers"] = [*given, *added]
+        elif self._bodiless:
+            message = {**message, "body": b""}
         else:
             self.bytes += len(message.get("body", b""))
         await self._send(message)

@@ -69,19 +69,30 @@ class Gate:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._origins = set(listed(service.settings.serve_cors))
         # Where names are set they hold everywhere: behind a port of loopback the service may itself listen on all.
         self._named = service.on_loopback or bool(service.settings.serve_names)
         self._names = _OWN_NAMES | {name.lower().strip("[]") for name in listed(service.settings.serve_names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in with its caller in ``state``, or answer it; WebSockets are judged by their routes."""
+        """Let a request in with its caller in ``state``, or answer it.
+
+        A WebSocket under a wrong name or from a foreign page is refused. A wrong key is left in ``state`` as
+        ``problem`` for its route, which can say so where a refused handshake cannot. The lack of one is left to the
+        route as well, for a page can send a key only once it is connected.
+        """
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
+        state = scope.setdefault("state", {})
         try:
-            scope.setdefault("state", {})["caller"] = self._caller(scope)
+            state["caller"] = self._caller(scope)
         except ProblemError as problem:
             if scope["type"] == "websocket":
+                if problem.kind == "key-required":
+                    state |= {"caller": Caller(client_of(scope), None), "problem": problem}
+                    await self._app(scope, receive, send)
+                    return
                 await send({"type": "websocket.close", "code": 1008, "reason": problem.detail})
                 return
             self._service.telemetry.refused.labels(problem.kind).inc()
@@ -100,15 +111,14 @@ class Gate:
                 f"At most {self._service.limiter.rate:g} requests a second are answered; wait a moment.",
                 headers={"Retry-After": str(math.ceil(wait)), "RateLimit-Limit": f"{self._service.limiter.rate:g}"},
             )
-        if scope["path"].startswith(GUARDED) and not caller.may("read"):
+        if scope["type"] == "websocket":
+            self._require_origin(headers)
+        elif scope["path"].startswith(GUARDED) and not caller.may("read"):
             raise _key_required("This needs a key: send it as X-API-Key, or as Authorization: Bearer.")
         return caller
 
     def _known(self, headers: Headers, address: str) -> Caller:
-        text = headers.get(KEY_HEADER)
-        bearer = headers.get("authorization", "")
-        if text is None and bearer.lower().startswith(_BEARER):
-            text = bearer[len(_BEARER) :].strip()
+        text = key_of(headers)
         if text is None:
             return Caller(address, "read" if self._service.open_reads else None)
         key = self._service.keys.find(text)
@@ -119,12 +129,31 @@ class Gate:
             return Caller(address, None)
         raise _key_required("There is no such key, or it was revoked.")
 
+    def _require_origin(self, headers: Headers) -> None:
+        """Refuse pages of other sites: what guards answers to requests from them does not guard sockets."""
+        origin = headers.get("origin")
+        if origin is None or origin in self._origins:
+            return
+        if origin.partition("://")[2].lower() != headers.get("host", "").lower():
+            raise ProblemError(
+                "wrong-host", "Pages of this origin may not listen; OHLCV_SERVE_CORS names those that may."
+            )
+
     def _require_name(self, headers: Headers) -> None:
         if self._named and _bare(headers.get("host", "")) not in self._names:
             raise ProblemError(
                 "wrong-host",
                 "The service does not go by the name that it was called by; OHLCV_SERVE_NAMES adds some.",
             )
+
+
+def key_of(headers: Headers) -> str | None:
+    """Return the key that a request came with."""
+    text = headers.get(KEY_HEADER)
+    bearer = headers.get("authorization", "")
+    if text is None and bearer.lower().startswith(_BEARER):
+        text = bearer[len(_BEARER) :].strip()
+    return text
 
 
 def _bare(host: str) -> str:

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from ohlcv_assets.api import health
 from ohlcv_assets.api.documented import Problem
-from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, status
+from ohlcv_assets.api.native import actions, coverage, jobs, ohlc, operations, posted, status
 from ohlcv_assets.api.native import symbols as native_symbols
 from ohlcv_assets.api.native import trades as native_trades
 from ohlcv_assets.api.udf import history, symbols
@@ -28,6 +28,9 @@ MODELS: Final[tuple[type[BaseModel], ...]] = (
     native_symbols.SymbolList,
     ohlc.Bars,
     native_trades.Trades,
+    posted.PostedTrade,
+    posted.PostedTrades,
+    posted.Posted,
     coverage.Coverage,
     status.Status,
     operations.Operations,

@@ -5,8 +5,9 @@ What belongs here: parameters that several routes share. What does not: what is 
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import Depends, Query, Request
 
@@ -16,6 +17,7 @@ from ohlcv_assets.errors import InvalidDateError
 from ohlcv_assets.instants import format_instant, parse_end, parse_start
 from ohlcv_assets.units import Nanos
 
+T = TypeVar("T")
 ResolutionName = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1W", "1M"]
 StoredName = Literal["1m", "5m", "15m", "1h", "1d"]
 Order = Literal["asc", "desc"]
@@ -75,13 +77,23 @@ Formatted = Annotated[
 ]
 
 
-def service_of(request: Request) -> Service:
-    """Return what all requests share."""
+async def service_of(request: Request) -> Service:
+    """Return what all requests share; a coroutine, since FastAPI has a thread call what is none."""
     service: Service = request.app.state.service
     return service
 
 
 Shared = Annotated[Service, Depends(service_of)]
+
+
+def gathered(kind: type[T]) -> Any:  # Any: a marker that FastAPI reads
+    """Return a dependency that makes a value of parameters, which are the class's own; in no thread, as above."""
+
+    async def gather(**given: object) -> T:
+        return kind(**given)
+
+    gather.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]  # what FastAPI reads
+    return Depends(gather)
 
 
 def parse_when(text: str, *, end: bool) -> Nanos:

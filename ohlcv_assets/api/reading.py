@@ -5,19 +5,22 @@ What belongs here: the ways to ask. What does not: which resolution is given (``
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from ohlcv_assets.api.bodies import nanos
 from ohlcv_assets.api.pool import TooSlowError
 from ohlcv_assets.api.service import Service
-from ohlcv_assets.bars.derive import derive
+from ohlcv_assets.bars.derive import derive, read_for
 from ohlcv_assets.bars.paging import Search
 from ohlcv_assets.bars.resolutions import BARS, Resolution
+from ohlcv_assets.bars.runs import VALUES, table_of
 from ohlcv_assets.bars.slots import span_of
+from ohlcv_assets.bars.split import Columns, by_symbol
 from ohlcv_assets.errors import StoreQueryError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.market.symbols import Symbol
@@ -73,9 +76,10 @@ class BarReader:
 
     async def _pieces(self, start: Nanos, end: Nanos) -> list[pa.Table]:
         try:
-            name = self.resolution.name
-            same = (self.symbol.name, name, start, end)
-            return [await self.service.pool.ask_once(same, f"bars {name}", lambda: self._read(start, end))]
+            name, feed = self.resolution.name, self.service.feed
+            running = await feed.running(self.symbol.name, *read_for(self.resolution, start, end))
+            same = (self.symbol.name, name, start, end, feed.version(self.symbol.name))
+            return [await self.service.pool.ask_once(same, f"bars {name}", lambda: self._read(start, end, running))]
         except _SLOW:
             middle = _middle(start, end)
             if not self.splits or middle is None:
@@ -83,9 +87,13 @@ class BarReader:
             self.parts = max(self.parts, 1) + 1
             return [*await self._pieces(start, middle), *await self._pieces(middle, end)]
 
-    def _read(self, start: Nanos, end: Nanos) -> pa.Table:
+    def _read(self, start: Nanos, end: Nanos, running: Mapping[Nanos, Columns]) -> pa.Table:
         store, name = self.service.project.bar_store, self.symbol.name
-        return derive(self.resolution, lambda stored, first, last: store.read(stored, first, last, [name]), start, end)
+
+        def read(stored: Resolution, first: Nanos, last: Nanos) -> pa.Table:
+            return overlaid(store.read(stored, first, last, [name]), name, running)
+
+        return derive(self.resolution, read, start, end)
 
     def _span(self, count: int) -> Nanos:
         return span_of(count, self.resolution, self.symbol.calendar)
@@ -131,6 +139,30 @@ async def trades_page(
         pieces.insert(0, piece)
     found = pa.concat_tables([STORED.empty_table(), *pieces]).unify_dictionaries()
     return found.slice(max(0, found.num_rows - count))
+
+
+def overlaid(bars: pa.Table, symbol: str, running: Mapping[Nanos, Columns]) -> pa.Table:
+    """Return the bars of one symbol with those of open days in place of what is stored of these days.
+
+    Parameters
+    ----------
+    bars
+        ``BARS`` of one resolution within a day, ascending.
+    symbol
+        Theirs.
+    running
+        Bars by midnight of an open day, as ``Feed.running`` gives them.
+    """
+    if not running:
+        return bars
+    stored = dict(by_symbol(bars, VALUES)).get(symbol)
+    parts = [*running.values()]
+    if stored is not None:
+        keep = ~np.isin(stored["ts"] // DAY * DAY, np.array(list(running), np.int64))
+        parts.append({name: column[keep] for name, column in stored.items()})
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("ts", *VALUES)}
+    order = np.argsort(joined["ts"])
+    return table_of([(symbol, {name: column[order] for name, column in joined.items()})] if len(order) > 0 else [])
 
 
 def last_open(bars: pa.Table) -> Nanos:

@@ -40,6 +40,31 @@ def _routes(openapi: Json) -> Iterator[str]:
             if parameters:
                 yield "| parameter | may be | default | what it is |\n|---|---|---|---|"
                 yield "\n".join(map(_parameter, parameters)) + "\n"
+            if "requestBody" in operation:
+                yield from _body(operation["requestBody"], openapi["components"]["schemas"])
+
+
+def _body(body: Json, schemas: Json) -> Iterator[str]:
+    """Say what a body is: its media types, and the fields of what it has one or many of."""
+    schema = body["content"]["application/json"]["schema"]
+    told = body.get("description") or schema["description"]
+    yield f"Body: {' or '.join(f'`{media_type}`' for media_type in body['content'])}. {told}\n"
+    one = next(part["$ref"] for part in [schema, *schema.get("anyOf", ())] if "$ref" in part).rpartition("/")[2]
+    fields, required = schemas[one]["properties"], set(schemas[one].get("required", ()))
+    yield "| field | type | | what it is |\n|---|---|---|---|"
+    yield (
+        "\n".join(
+            f"| `{name}` | {_type(field)} | {'required' if name in required else ''} | {field['description']} |"
+            for name, field in fields.items()
+        )
+        + "\n"
+    )
+
+
+def _type(field: Json) -> str:
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    return " or ".join(one["type"] for one in field.get("anyOf", [field]) if one != {"type": "null"})
 
 
 def _parameter(parameter: Json) -> str:

@@ -6,6 +6,7 @@ What belongs here: making these parts of settings, and keeping them going. What 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ipaddress
 import time
 from collections.abc import AsyncIterator
@@ -15,14 +16,16 @@ from typing import Final
 
 from ohlcv_assets.api import closed
 from ohlcv_assets.api.closed import Closed
-from ohlcv_assets.api.jobs import Jobs
+from ohlcv_assets.api.jobs import Job, Jobs
 from ohlcv_assets.api.keys import FILE, KeyFile
 from ohlcv_assets.api.limiter import Limiter
 from ohlcv_assets.api.pool import Pool
+from ohlcv_assets.api.posting.parts import Posting, open_posting
 from ohlcv_assets.api.shelf import Shelf
 from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.influx_settings import bytes_of
+from ohlcv_assets.live.feed import Feed
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.symbols import Symbol
 from ohlcv_assets.project import Project, open_project
@@ -31,6 +34,9 @@ from ohlcv_assets.units import Nanos, day_bounds, day_start
 
 _EARLIER: Final = 0.8
 """The store gives up on a question a little before we do, so that its own words are heard."""
+
+_PATIENCE: Final = 300.0
+"""Seconds that finding days with trades may take; nobody waits for it."""
 
 _STALE: Final = 3
 """Looks that may fail to take place until what the last one found counts as old."""
@@ -48,6 +54,10 @@ class Service:
         See their modules.
     open_reads
         Whether reads need no key.
+    feed
+        Takes trades that were stored just now.
+    posting
+        Stores trades that are posted, and passes them on to the feed.
     closed
         Which days will not change any more, as found by the last look.
     trouble
@@ -67,10 +77,16 @@ class Service:
     telemetry: Telemetry
     open_reads: bool
     jobs: Jobs
+    feed: Feed
+    posting: Posting
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
     changes: int = 0
+
+    def __post_init__(self) -> None:
+        """Have days that get trades count as open at once."""
+        self.feed.reopened = self.reopen
 
     @property
     def bounds(self) -> tuple[Nanos, Nanos]:
@@ -94,6 +110,7 @@ class Service:
 
     async def look(self) -> None:
         """Look which days are closed; what was kept of days that are not any more is forgotten."""
+        began = time.monotonic()
         try:
             found = await self.pool.ask("closed days", lambda: closed.look(self.project))
         except OhlcvError as error:
@@ -101,31 +118,67 @@ class Service:
                 get_logger("api").warning("The store cannot be read.", error=str(error))
             self.trouble = str(error)
             return
+        found = found.without(self.feed.published_since(began))
         if not self.closed.outlives(found):
             self.shelf.clear()
         self.closed, self.trouble, self.looked = found, "", time.monotonic()
+        self.feed.settle(found.trades, found.whole_days, began)
+        self.feed.retry()
+
+    def reopen(self, day: dt.date) -> None:
+        """Take a day for closed no more: trades of it were stored just now."""
+        if day in self.closed.trades or any(day in days for days in self.closed.bars.values()):
+            self.closed = self.closed.without({day})
+            self.shelf.clear()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the service going for as long as the context lasts."""
         with ExitStack() as stack:
+            stack.callback(self.posting.ledger.close)
             stack.callback(self.pool.close)
             stack.enter_context(self.project.store_kept())
             await self.look()
             changed, loop = asyncio.Event(), asyncio.get_running_loop()
-            self.jobs.on_end = lambda _: self._change(loop, changed)
-            task = asyncio.create_task(self._keep_looking(changed))
+            self.jobs.on_end = lambda job: self._change(job, loop, changed)
+            finding = asyncio.create_task(self._find_posted())
+            if not self.trouble:
+                await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
+            tasks = finding, asyncio.create_task(self._keep_looking(changed))
             try:
-                yield
+                async with self.posting.running():
+                    try:
+                        yield
+                    finally:
+                        # In a thread: a job may want something of the loop before it ends.
+                        await asyncio.to_thread(self.jobs.close)
             finally:
-                # In a thread: a job may want something of the loop before it ends.
-                await asyncio.to_thread(self.jobs.close)
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self.feed.close()
 
-    def _change(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
-        """Look again at once, and have all others look again who keep what they found."""
+    async def _find_posted(self) -> None:
+        """Find the days of which the store has trades and no bars: those that were posted to an earlier service."""
+        project = self.project
+        symbols = [symbol.name for symbol in project.dataset.universe.symbols]
+        most = max(1, self.settings.serve_live_days // len(symbols))
+        while True:
+            days = [day for day in project.dataset.days if day not in self.closed.whole_days]
+            if not self.trouble and not days:
+                return
+            try:
+                found = await self.pool.ask("days of trades", project.trade_store.counts_by_day, _PATIENCE)
+            except OhlcvError as error:
+                get_logger("api").warning("Days without bars could not be looked for.", error=str(error))
+                await asyncio.sleep(self.settings.serve_refresh)
+            else:
+                self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
+                return
+
+    def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        """Count a job that has ended; look again at once, and have all others do so who keep what they found."""
+        self.telemetry.jobs.labels(job.kind, job.state).inc()
         self.changes += 1
         loop.call_soon_threadsafe(changed.set)
 
@@ -147,16 +200,21 @@ def open_service(settings: Settings) -> Service:
         As ``open_project``.
     """
     telemetry = Telemetry()
+    project = open_project(_impatient(settings))
+    pool = Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry)
+    feed = Feed(project, pool.ask, settings.serve_live_days, settings.serve_live_trades)
     return Service(
-        project=open_project(_impatient(settings)),
+        project=project,
         settings=settings,
-        pool=Pool(settings.serve_threads, settings.serve_waiting, settings.serve_query_timeout, telemetry),
+        pool=pool,
         shelf=Shelf(bytes_of(settings.serve_cache)),
         keys=KeyFile(settings.data_dir.absolute() / FILE),
         limiter=Limiter(settings.serve_rate),
         telemetry=telemetry,
         open_reads=settings.serve_open_reads or is_loopback(settings.serve_host),
         jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
+        feed=feed,
+        posting=open_posting(project, settings, pool, feed.publish),
     )
 
 

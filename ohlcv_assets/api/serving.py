@@ -7,6 +7,7 @@ command (``cli.serve``). Why uvicorn: docs/decisions/0007-http-server.md.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -20,6 +21,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import ChangeReload
 
+from ohlcv_assets.api.stream.frames import LARGEST
+from ohlcv_assets.api.stream.socket import StreamSocket
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.settings import variable
@@ -42,6 +45,9 @@ LAST_ANSWERS: Final = 10
 """Seconds that requests under way have when the service is stopped."""
 
 BACKLOG: Final = 2_048
+
+PINGS: Final = 30.0
+"""Seconds between two looks whether the other end of a WebSocket is still there."""
 
 
 class Server(uvicorn.Server):
@@ -152,6 +158,12 @@ def server_of(app: ASGIApp) -> Server:
         uvicorn.Config(
             app,
             http=Protocol,
+            ws=StreamSocket,
+            ws_max_size=LARGEST,
+            ws_ping_interval=PINGS,
+            ws_ping_timeout=PINGS,
+            # Frames are small and sent to many: compressing each of them for each is not worth its memory and time.
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -165,6 +177,9 @@ def server_of(app: ASGIApp) -> Server:
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until told to stop, then let requests under way end."""
+    # What is there by now stays: the collector need not look at it again, which took tens of milliseconds now and then.
+    gc.collect()
+    gc.freeze()
     with _own_log_lines():
         server_of(app).run([listener])
 
@@ -184,6 +199,9 @@ def run_reloading(listener: socket.socket, overrides: Mapping[str, object]) -> N
         "ohlcv_assets.api.app:app_from_environment",
         factory=True,
         http=Protocol,
+        ws=StreamSocket,
+        ws_max_size=LARGEST,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         reload=True,

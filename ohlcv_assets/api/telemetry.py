@@ -27,8 +27,16 @@ class Telemetry:
         Questions to the store by name: how long they took, and those that failed.
     rows, cached, refused
         Rows handed out by route, answers from the cache by route, requests refused by reason.
+    posted
+        Trades posted, by what became of them.
+    jobs
+        Jobs that have ended, by kind and state.
     waiting
         Questions to the store that are asked or wait.
+    streams, streams_ended
+        Clients of the live stream; those that the service closed by code.
+    stream_frames, stream_lag
+        Frames sent by kind; from the publishing of trades until a frame with them was sent.
     """
 
     def __init__(self) -> None:
@@ -61,7 +69,20 @@ class Telemetry:
         self.store_failures = Counter(
             "ohlcv_store_question_failures", "Questions that failed or took too long.", ["question"], registry=registry
         )
+        self.posted = Counter("ohlcv_posted_trades", "Trades posted.", ["outcome"], registry=registry)
+        self.jobs = Counter("ohlcv_jobs", "Jobs that have ended.", ["kind", "state"], registry=registry)
         self.waiting = Gauge("ohlcv_store_questions_waiting", "Questions asked or waiting.", registry=registry)
+        self.streams = Gauge("ohlcv_streams", "Clients of the live stream.", registry=registry)
+        self.streams_ended = Counter(
+            "ohlcv_streams_ended", "Clients of the live stream that the service closed.", ["code"], registry=registry
+        )
+        self.stream_frames = Counter("ohlcv_stream_frames", "Frames sent.", ["kind"], registry=registry)
+        self.stream_lag = Histogram(
+            "ohlcv_stream_lag_seconds",
+            "From the publishing of trades until a client was sent what they changed.",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
 
     def page(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -49,6 +49,14 @@ def derive(resolution: Resolution, read: Read, start: Nanos, end: Nanos) -> pa.T
     return compose(derive(RESOLUTIONS[resolution.source], read, first, last), resolution)
 
 
+def read_for(resolution: Resolution, start: Nanos, end: Nanos) -> tuple[Resolution, Nanos, Nanos]:
+    """Return what ``derive`` reads for the bars that open in ``[start, end)``: a stored resolution and a range."""
+    while not resolution.stored and resolution.source is not None:
+        start, end = whole_bars(start, end, resolution)
+        resolution = RESOLUTIONS[resolution.source]
+    return resolution, start, end
+
+
 def with_vwap(bars: pa.Table) -> pa.Table:
     """Append ``vwap`` (float64): turnover by volume, NaN for a filled bar; exact but for rounding at any resolution."""
     return bars.append_column("vwap", pc.divide(bars["turnover"], bars["volume"]))

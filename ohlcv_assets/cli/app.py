@@ -24,6 +24,7 @@ from ohlcv_assets.cli import (
     plan,
     purge,
     realism,
+    replay,
     report,
     runs,
     serve,
@@ -92,6 +93,7 @@ app.command("trades", rich_help_panel=_LOOK)(trades.trades)
 app.add_typer(bar_care.app, name="bars", rich_help_panel=_LOOK)
 app.command("report", rich_help_panel=_LOOK)(report.report)
 app.command("serve", rich_help_panel=_LOOK)(serve.serve)
+app.command("replay", rich_help_panel=_LOOK)(replay.replay)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("verify", rich_help_panel=_CARE)(verify.verify)
 app.command("realism", rich_help_panel=_CARE)(realism.realism)

@@ -238,7 +238,9 @@ def _show_figures(figures: Sequence[Figure], changes: Sequence[Change], machine:
         made.add_row(name, *(cells[key] for key in ("measured", "target", "met", "ratio", "against")))
     show(made)
     for case in form.grids:
-        _show_grid(case, grid([figure for figure in figures if figure.case == case]))
+        lines = grid([figure for figure in figures if figure.case == case])
+        if lines:
+            _show_grid(case, lines)
     show(*sorted({f"{figure.case}: {figure.method}" for figure in figures}), machine.line())
     if form.compare is not None:
         _show_changes(changes, form.compare)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +17,10 @@ from ohlcv_assets.cli.watch import watching
 
 if TYPE_CHECKING:
     from ohlcv_assets.bench.figures import Figure
+
+
+_LONGEST: Final = 50.0
+"""All trades posted fall into one minute."""
 
 
 def api(
@@ -30,19 +34,26 @@ def api(
     symbol: Annotated[str | None, typer.Option(help="Symbol to ask for; the busiest round-the-clock one.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Requests of which percentiles are taken.")] = 500,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long the cache is asked.")] = 5.0,
+    stage: Annotated[
+        list[str] | None, typer.Option(metavar="STAGE", help="bars, cache, ranges, page or live; all if absent.")
+    ] = None,
+    rate: Annotated[int, typer.Option(min=1, help="Trades posted a second.")] = 5_000,
+    listeners: Annotated[int, typer.Option(min=1, help="Listeners to the live stream.")] = 200,
     save: Save = None,
     compare: Compare = None,
     as_markdown: AsMarkdown = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how quickly the service answers, started in a process of its own on the settings' store."""
+    """Measure how quickly the service answers and shows trades, in a process of its own on the settings' store."""
     from ohlcv_assets.bench.serving.asking import RANGES
-    from ohlcv_assets.bench.serving.run import Plan, measure_api
+    from ohlcv_assets.bench.serving.live import Load
+    from ohlcv_assets.bench.serving.run import STAGES, Plan, measure_api
 
     request = request_of(ctx)
     overrides = {**request.overrides, **({} if store is None else {"store": store})}
     request.settings(store=store)
-    plan = Plan(url=url, key=key, symbol=symbol, repeats=repeats, seconds=seconds)
+    load = Load(rate=rate, seconds=min(2 * seconds, _LONGEST), listeners=listeners)
+    plan = Plan(url, key, symbol, repeats, seconds, stage or STAGES, load)
 
     def measure() -> list[Figure]:
         # Nothing is written beside the data, which may be a server's that others use.

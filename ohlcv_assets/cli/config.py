@@ -70,12 +70,13 @@ def _text(value: object) -> str:
 
 
 def _names() -> list[str]:
-    """Return the names of all settings, those of an InfluxDB server and of the HTTP service last."""
+    """Return the names of all settings, those of an InfluxDB server, of the HTTP service and its clients last."""
+    from ohlcv_assets.client_settings import ClientSettings
     from ohlcv_assets.influx_settings import InfluxSettings
     from ohlcv_assets.serve_settings import ServeSettings
     from ohlcv_assets.settings import Settings
 
-    apart = InfluxSettings.model_fields, ServeSettings.model_fields
+    apart = InfluxSettings.model_fields, ServeSettings.model_fields, ClientSettings.model_fields
     return sorted(Settings.model_fields, key=lambda name: [name in fields for fields in apart[::-1]])
 
 

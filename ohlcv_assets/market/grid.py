@@ -55,7 +55,7 @@ def nearest_steps(values: NDArray[np.float64], steps_per_unit: int) -> NDArray[n
     return np.rint(values * steps_per_unit).astype(np.int64)
 
 
-def on_grid(values: NDArray[np.float64], steps_per_unit: int) -> NDArray[np.bool_]:
+def on_grid(values: NDArray[np.float64], steps_per_unit: int | NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell of each value whether it is a whole number of steps divided by steps per unit, bit for bit.
 
     Parameters
@@ -63,7 +63,7 @@ def on_grid(values: NDArray[np.float64], steps_per_unit: int) -> NDArray[np.bool
     values
         Prices or amounts, any shape. What is not finite is on no grid.
     steps_per_unit
-        Steps in one unit, greater than zero.
+        Steps in one unit, greater than zero; one for all values, or one for each.
 
     Returns
     -------

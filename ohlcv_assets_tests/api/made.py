@@ -56,6 +56,8 @@ ROUTES = (
 """Every route of the OpenAPI document that is read."""
 
 WRITES = (
+    "/api/v1/trades",
+    "/api/v1/generate",
     "/api/v1/operations/heal",
     "/api/v1/operations/verify",
     "/api/v1/operations/tasks/{resolution}/run",

@@ -161,7 +161,7 @@ def test_a_bucket_fills_up_again() -> None:
 
 
 def test_websockets_come_with_their_caller(tmp_path: Path) -> None:
-    """A wrong key closes them; what is neither request nor socket passes."""
+    """A wrong key and the lack of one are left to their route; a foreign page is refused; what is neither passes."""
     service = service_in(tmp_path, ())
     seen: list[Any] = []  # Any: scopes and messages
 
@@ -173,12 +173,15 @@ def test_websockets_come_with_their_caller(tmp_path: Path) -> None:
 
     gate = Gate(inner, service)
     scope: dict[str, Any] = {"type": "websocket", "path": "/stream", "headers": [(b"host", b"localhost")]}
-    wrong = {**scope, "headers": [*scope["headers"], (b"x-api-key", b"wrong")]}
-    for one in (scope, wrong, {"type": "lifespan"}):
+    wrong = {**scope, "headers": [*scope["headers"], (b"x-api-key", b"wrong")], "state": {}}
+    own = {**scope, "headers": [*scope["headers"], (b"origin", b"http://localhost")], "state": {}}
+    foreign = {**scope, "headers": [*scope["headers"], (b"origin", b"http://evil.example")], "state": {}}
+    for one in (scope, wrong, own, {"type": "lifespan"}, foreign):
         asyncio.run(gate(one, None, sent))  # type: ignore[arg-type]  # nothing is received
-    assert seen[0] == Caller("unknown", "read")
-    assert (seen[1]["type"], seen[1]["code"]) == ("websocket.close", 1008)
-    assert seen[2] is None
+    assert seen[:4] == [Caller("unknown", "read"), Caller("unknown", None), Caller("unknown", "read"), None]
+    assert wrong["state"]["problem"].kind == "key-required"
+    assert (seen[4]["type"], seen[4]["code"]) == ("websocket.close", 1008)
+    assert len(seen) == 5
 
 
 # --- the file of keys -------------------------------------------------------------------------------------------------

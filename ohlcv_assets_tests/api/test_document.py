@@ -74,6 +74,31 @@ def test_every_reply_has_a_type_and_an_example(document: JSON) -> None:
                     assert "example" in content, (path, status, media_type)
 
 
+def test_the_body_of_posted_trades_is_described(document: JSON) -> None:
+    """Each media type with a schema and examples; what is wrong with a body has statuses of its own."""
+    operation = document["paths"]["/api/v1/trades"]["post"]
+    assert operation["requestBody"]["description"]
+    assert {"201", "400", "401", "403", "409", "413", "415"} <= set(operation["responses"])
+    for content in operation["requestBody"]["content"].values():
+        assert content["schema"]
+        assert "example" in content or content["examples"]
+
+
+def test_every_body_is_described_with_examples(document: JSON) -> None:
+    """Each media type with a schema; what is wrong with a body has statuses of its own."""
+    bodies = {path: operation for path, operation in operations(document) if "requestBody" in operation}
+    assert "/api/v1/trades" in bodies
+    for path, operation in bodies.items():
+        assert {"400", "401", "403", "413"} <= set(operation["responses"]), path
+        for content in operation["requestBody"]["content"].values():
+            told = operation["requestBody"].get("description") or content["schema"]["description"]
+            assert told, path
+            named = content["schema"].get("$ref", "").rpartition("/")[2]
+            model = document["components"]["schemas"].get(named, {})
+            assert {"example", "examples"} & (set(content) | set(model)), path
+    assert "415" in bodies["/api/v1/trades"]["responses"]
+
+
 def test_every_reference_leads_somewhere(document: JSON) -> None:
     """Models are there once each, and none of the framework's that nothing answers with."""
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
@@ -87,10 +112,11 @@ def test_guarded_routes_say_how_keys_are_sent(tmp_path: Path, *, open_reads: boo
     service = service_in(tmp_path, (), serve_host="0.0.0.0", serve_open_reads=open_reads)  # noqa: S104 -- no socket is opened
     document = create_app(service).openapi()
     assert set(document["components"]["securitySchemes"]) == {"Key", "Bearer"}
-    for path, operation in operations(document):
+    for path, item in document["paths"].items():
         guarded = path not in {"/health", "/ready"}
-        assert ("security" in operation, "401" in operation["responses"]) == (guarded, guarded), path
-        assert ({} in operation.get("security", [])) == (guarded and open_reads and path not in WRITES), path
+        for method, operation in item.items():
+            assert ("security" in operation, "401" in operation["responses"]) == (guarded, guarded), path
+            assert ({} in operation.get("security", [])) == (guarded and open_reads and method == "get"), path
 
 
 def test_names_in_types_are_the_resolutions(document: JSON) -> None:

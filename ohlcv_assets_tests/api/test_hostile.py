@@ -132,7 +132,7 @@ def _schema(any_service: Service) -> Any:  # Any: Schemathesis publishes no such
 @pytest.fixture(name="admin", scope="session")
 def _admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Return a client that may do everything, of a service of which nobody expects anything."""
-    service = service_in(tmp_path_factory.mktemp("written"))
+    service = service_in(tmp_path_factory.mktemp("written"), serve_generate=1_000)
     with asking(service, {"X-API-Key": new_key(service, "admin")}) as client:
         yield client
 

@@ -270,3 +270,19 @@ def test_the_shelf_forgets_what_was_not_used_longest() -> None:
 def test_a_client_without_an_address_is_unknown() -> None:
     """As on a socket that has none."""
     assert (client_of({}), client_of({"client": ("10.0.0.1", 5)})) == ("unknown", "10.0.0.1")
+
+
+@pytest.mark.parametrize("path", ["/health", BARS, "/api/v1/symbols/AAPL", "/api/v1/ohlc?symbol=none", "/nowhere"])
+def test_headers_alone_are_those_of_the_answer(memory: Service, path: str) -> None:
+    """HEAD is answered as GET is, from the shelf too, without a body; it is counted as what it is."""
+    with asking(memory) as client:
+        for _ in range(2):
+            whole, head = client.get(path), client.head(path)
+            assert (head.status_code, head.content) == (whole.status_code, b"")
+            own = {"x-request-id", "server-timing"}
+            assert head.headers["content-length"] == whole.headers["content-length"]
+            assert set(head.headers) - own == set(whole.headers) - own
+        if path == "/health":
+            asked = memory.telemetry.registry.get_sample_value
+            labels = {"method": "HEAD", "route": "/health", "status": "200"}
+            assert asked("ohlcv_http_requests_total", labels) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -13,12 +14,14 @@ from starlette.testclient import TestClient
 
 from ohlcv_assets.api import work
 from ohlcv_assets.api.jobs import Ending
+from ohlcv_assets.api.native import operations
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
 from ohlcv_assets.errors import StoreBusyError, StoreUnavailableError
 from ohlcv_assets.influx_tasks import managed_tasks
 from ohlcv_assets.pipeline import heal as healing
 from ohlcv_assets.pipeline.heal import CANCELLED, GivenUp, Healed
+from ohlcv_assets.pipeline.status import status_of
 from ohlcv_assets.pipeline.verify import verify_day
 from ohlcv_assets.project import Project
 from ohlcv_assets_tests.api.made import KINDS, asking, close, new_key, service_in, set_up_on
@@ -315,6 +318,26 @@ def test_looking_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         done(client, "heal")
         looked(client)
         assert len(looks) == 2
+
+
+def test_nobody_waits_long_for_a_look_at_all_files(memory: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it there is an answer as well, and when it is made it is told."""
+    go_on = threading.Event()
+
+    def slowly(project: Project) -> Any:  # Any: handed on
+        go_on.wait(20)
+        return status_of(project)
+
+    monkeypatch.setattr(operations, "_MOMENT", 0.05)
+    monkeypatch.setattr(operations, "status_of", slowly)
+    with asking(memory) as client:
+        assert looked(client)["checks"] == []
+        go_on.set()
+        for _ in range(200):
+            checks = looked(client)["checks"]
+            if checks:
+                break
+        assert [one["name"] for one in checks] == ["files", "stored trades", "bars"]
 
 
 def test_a_store_that_is_busy_is_no_answer(memory: Service, monkeypatch: pytest.MonkeyPatch) -> None:

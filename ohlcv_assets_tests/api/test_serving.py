@@ -72,6 +72,17 @@ def is_cut_off(raw: socket.socket) -> bool:
         return True
 
 
+def test_headers_alone_leave_the_connection_in_order(tmp_path: Path) -> None:
+    """After HEAD the next request on the same connection is answered."""
+    with running(service_in(tmp_path, ())) as (host, port):
+        connection = http.client.HTTPConnection(host, port, timeout=10)
+        for method, body in (("HEAD", b""), ("GET", b'{"status":"alive"}'), ("HEAD", b"")):
+            connection.request(method, "/health")
+            reply = connection.getresponse()
+            assert (reply.status, reply.read(), reply.headers["content-length"]) == (200, body, "18")
+        connection.close()
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """One sentence with what to do."""
     assert tmp_path.is_dir()

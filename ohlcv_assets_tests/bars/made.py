@@ -11,6 +11,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution
+from ohlcv_assets.bars.split import Columns
 from ohlcv_assets.market.schema import TRADES
 from ohlcv_assets.units import DAY, HOUR, MINUTE, day_start
 
@@ -41,6 +42,13 @@ def table(trades: Sequence[Trade]) -> pa.Table:
         pa.array(ids, pa.int64()),
     ]
     return pa.table(arrays, names=TRADES.names).cast(TRADES)
+
+
+def columns(trades: list[Trade]) -> Columns:
+    """Return trades, ascending by time, as columns."""
+    ordered = sorted(trades, key=lambda one: one[1])
+    kinds = {"ts": np.int64, "price": np.float64, "amount": np.float64, "side": np.int8}
+    return {name: np.array([one[at + 1] for one in ordered], kind) for at, (name, kind) in enumerate(kinds.items())}
 
 
 def trades_between(start: int, end: int, *, most: int = 60) -> st.SearchStrategy[list[Trade]]:

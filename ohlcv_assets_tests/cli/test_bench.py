@@ -209,3 +209,21 @@ def test_the_service_has_a_table_of_ranges(ohlcv: Ohlcv, tmp_path: Path) -> None
     assert "of None by 7" in ohlcv(*place).out
     assert "\n|  | a day |\n|---|---|\n| 1m | 9 ms |" in ohlcv(*place, "--markdown").out
     assert not list(tmp_path.iterdir())
+
+
+def test_single_stages_of_the_service_are_measured(
+    ohlcv: Ohlcv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is posted; a table of ranges that were not measured is not shown."""
+    plans: list[Plan] = []
+
+    def measure(_: object, __: object, plan: Plan, ___: object) -> list[Figure]:
+        plans.append(plan)
+        return figures(25e6)
+
+    monkeypatch.setattr(run, "measure_api", measure)
+    place = ("--data-dir", str(tmp_path), "bench", "api", "--stage", "live", "--stage", "page")
+    shown = ohlcv(*place, "--rate", "9", "--listeners", "3", "--seconds", "100")
+    assert "bars: 1m" in shown.out
+    assert (plans[0].stages, plans[0].load.rate, plans[0].load.listeners) == (["live", "page"], 9, 3)
+    assert plans[0].load.seconds == 50

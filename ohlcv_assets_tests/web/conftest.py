@@ -15,6 +15,7 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from ohlcv_assets_tests.web.served import Served, make_days
 from ohlcv_assets_tests.web.standin import Standin, running
 
 PAGES: Final = Path(__file__).parents[2] / "ohlcv_assets" / "web"
@@ -51,6 +52,26 @@ def service(pages: Path) -> Iterator[Standin]:
     yield from running(pages)
 
 
+@pytest.fixture(scope="session")
+def made_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the days, which nobody may change."""
+    folder = tmp_path_factory.mktemp("served")
+    make_days(folder)
+    return folder
+
+
+@pytest.fixture
+def served(pages: Path, made_days: Path, tmp_path: Path) -> Iterator[Served]:
+    """Run the service on days of its own."""
+    assert pages.is_dir()
+    folder = tmp_path / "data"
+    shutil.copytree(made_days, folder)
+    service = Served(folder)
+    service.start()
+    yield service
+    service.stop()
+
+
 @pytest.fixture
 def complaints() -> list[str]:
     """Return what pages complained of: errors of scripts, breaches of their policy."""
@@ -65,7 +86,7 @@ def open_page(open_on: OpenerOf, service: Standin) -> Opener:
 
 @pytest.fixture
 def open_on(browser: Browser, complaints: list[str]) -> Iterator[OpenerOf]:
-    """Return what opens the chart page at an address and waits until it has something to show."""
+    """Return what opens a page at an address and waits until it has something to show."""
     contexts: list[BrowserContext] = []
 
     def told(message: ConsoleMessage) -> None:
@@ -92,7 +113,7 @@ def open_on(browser: Browser, complaints: list[str]) -> Iterator[OpenerOf]:
         page.on("console", told)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(address() + query)
-        page.wait_for_selector("#stage:not([data-phase=loading])")
+        page.wait_for_selector(":is(#stage, #board):not([data-phase=loading])")
         return page
 
     yield lambda address: partial(opened, address)

@@ -16,9 +16,10 @@ pytestmark = pytest.mark.unit
 SOURCE = Path(__file__).parents[2] / "web"
 
 
-def test_nothing_is_inline_and_nothing_comes_from_elsewhere(pages: Path) -> None:
+@pytest.mark.parametrize("page", ["index.html", "operator.html"])
+def test_nothing_is_inline_and_nothing_comes_from_elsewhere(pages: Path, page: str) -> None:
     """The page keeps to a policy of its own origin: no script, style or handler within it, every file beside it."""
-    html = (pages / "index.html").read_text("utf-8")
+    html = (pages / page).read_text("utf-8")
     assert re.findall(r"<script(?![^>]*\ssrc=)", html) == []
     assert re.findall(r"<style|\sstyle=|\son[a-z]+=", html) == []
     sources = re.findall(r"<(?:script|link)[^>]*(?:src|href)=\"([^\"]+)\"", html)
@@ -29,7 +30,7 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(pages: Path) -> None
 def test_built_files_are_named_by_their_content(pages: Path) -> None:
     """What the page loads may be cached for ever, since another content has another name."""
     names = {re.sub(r"-[A-Z0-9]{8}\.", ".", path.name) for path in (pages / "assets").iterdir()}
-    assert names == {"favicon.svg", "page-style.css", "page.js"}
+    assert names == {"favicon.svg", "page-style.css", "page.js", "operator-style.css", "operator.js"}
 
 
 def test_licences_of_what_is_built_in_are_told(pages: Path) -> None:

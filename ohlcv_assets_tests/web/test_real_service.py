@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,31 +11,11 @@ from playwright.sync_api import Page, expect
 from ohlcv_assets.reading import Reader
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets_tests.web.conftest import Opener, OpenerOf
-from ohlcv_assets_tests.web.served import FIRST, LAST_MADE, Served, make_days
+from ohlcv_assets_tests.web.served import FIRST, LAST_MADE, Served
 from ohlcv_assets_tests.web.test_chart_page import READY, drawn
 from ohlcv_assets_tests.web.test_datafeed import LIBRARY, wait_for
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="session")
-def made_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the days, which nobody may change."""
-    folder = tmp_path_factory.mktemp("served")
-    make_days(folder)
-    return folder
-
-
-@pytest.fixture
-def served(pages: Path, made_days: Path, tmp_path: Path) -> Iterator[Served]:
-    """Run the service on days of its own."""
-    assert pages.is_dir()
-    folder = tmp_path / "data"
-    shutil.copytree(made_days, folder)
-    service = Served(folder)
-    service.start()
-    yield service
-    service.stop()
 
 
 @pytest.fixture

@@ -35,21 +35,17 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1/operations", tags=["operation"], dependencies=Documented)
 
 Admin = Annotated[Caller, Depends(Requires("admin"))]
-_Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 _BODIES: Final = ("malformed", "not-allowed", "body-too-large")
 
 
 class DaysAsked(BaseModel):
     """Some days of the dataset."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"examples": [{"first_day": "2024-01-01", "last_day": "2024-01-31"}]},
-    )
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    first_day: _Day | None = Field(default=None, description="First day; that of the dataset where absent.")
-    last_day: _Day | None = Field(default=None, description="Last day, included; that of the dataset where absent.")
+    first_day: Day | None = Field(default=None, description="First day; that of the dataset where absent.")
+    last_day: Day | None = Field(default=None, description="Last day, included; that of the dataset where absent.")
 
 
 class Deed(BaseModel):
@@ -67,7 +63,16 @@ class Deeds(BaseModel):
     tasks: list[Deed] = Field(description="Those that were meant.")
 
 
-Asked = Annotated[DaysAsked, Body(description="Which days; all of the dataset where there is no body.")]
+Asked = Annotated[
+    DaysAsked,
+    Body(
+        openapi_examples={
+            "month": {"summary": "A month", "value": {"first_day": "2024-01-01", "last_day": "2024-01-31"}},
+            "all": {"summary": "All days", "value": {}},
+        },
+    ),
+]
+_DAYS: Final = {"requestBody": {"description": "Which days; all of the dataset where there is no body."}}
 Which = Annotated[StoredName, Path(description="Whose bars, or task.", examples=["1h"])]
 _PAUSED: Final = {"tasks": [{"name": "ohlcv trades 1h", "resolution": "1h", "deed": "paused", "faults": []}]}
 
@@ -78,6 +83,7 @@ _PAUSED: Final = {"tasks": [{"name": "ohlcv trades 1h", "resolution": "1h", "dee
     status_code=202,
     response_class=Response,
     responses=accepted("The job.", JobState, jobs.EXAMPLE) | problems(*_BODIES, "under-way", "busy"),
+    openapi_extra=_DAYS,
 )
 async def heal(service: Shared, caller: Admin, asked: Asked = DaysAsked()) -> Response:  # noqa: B008 -- it is never changed
     """Start what `ohlcv bars heal` does: make exactly the bars that are missing or stale, with tasks at rest.
@@ -95,6 +101,7 @@ async def heal(service: Shared, caller: Admin, asked: Asked = DaysAsked()) -> Re
     response_class=Response,
     responses=accepted("The job.", JobState, jobs.EXAMPLE | {"kind": "verify"})
     | problems(*_BODIES, "under-way", "busy"),
+    openapi_extra=_DAYS,
 )
 async def verify(service: Shared, caller: Admin, asked: Asked = DaysAsked()) -> Response:  # noqa: B008 -- as above
     """Start what `ohlcv verify` does: run every check of some days on what is there. It changes nothing."""
@@ -108,6 +115,7 @@ async def verify(service: Shared, caller: Admin, asked: Asked = DaysAsked()) -> 
     status_code=202,
     response_class=Response,
     responses=accepted("The job.", JobState, jobs.EXAMPLE | {"kind": "run"}) | problems(*_BODIES, "under-way", "busy"),
+    openapi_extra=_DAYS,
 )
 async def run(service: Shared, caller: Admin, resolution: Which, asked: Asked = DaysAsked()) -> Response:  # noqa: B008 -- as above
     """Start what `ohlcv tasks run` does: make the bars of proved days again, whatever is recorded of them.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -31,6 +31,7 @@ from ohlcv_assets.api.parameters import (
     Start,
     SymbolName,
     clipped,
+    gathered,
     parse_range,
 )
 from ohlcv_assets.api.pool import TooSlowError
@@ -188,7 +189,7 @@ class Page:
     responses=rows("Bars, labelled by their open time; no row where there was no trade.", Bars, _EXAMPLE, _CSV)
     | problems("unknown-symbol", "too-many-rows", "busy", "timed-out"),
 )
-async def ohlc(request: Request, service: Shared, asked: Annotated[Asked, Depends()]) -> Response:
+async def ohlc(request: Request, service: Shared, asked: Annotated[Asked, gathered(Asked)]) -> Response:
     """Return the bars of a symbol that open in a range.
 
     Wide ranges are answered at a coarser resolution, which the answer says with its reason: one day above 365 days, one

@@ -43,6 +43,12 @@ _RUNS: Final = 20
 _FAILURES: Final = 20
 """Days that were given up, by resolution, that are told."""
 
+_UNHURRIED: Final = 600.0
+"""Seconds that looking at every file may take: nobody waits for it longer than a moment."""
+
+_MOMENT: Final = 2.0
+"""Seconds that are waited for it: what was found before is told then."""
+
 _WITHOUT_TASKS: Final = (
     "This store has no tasks. Bars are made when a day is loaded, by the pipeline that Dagster or `ohlcv backfill` "
     "runs; healing makes what is missing or stale."
@@ -132,7 +138,9 @@ class Operations(BaseModel):
     dagster: str | None = Field(description="Where Dagster's pages are; null where OHLCV_SERVE_DAGSTER_URL is not set.")
     resolutions: list[ResolutionOperation] = Field(description="From fine to coarse.")
     tasks: Tasks = Field(description="The tasks of the store.")
-    checks: list[DataCheck] = Field(description="What a look at files, stored trades and bars found.")
+    checks: list[DataCheck] = Field(
+        description="What a look at files, stored trades and bars found; empty until the first one is made."
+    )
     jobs: list[JobState] = Field(description="The latest jobs, the newest first.")
 
 
@@ -225,7 +233,7 @@ class Desks:
     """What is looked at once for all who ask."""
 
     tasks: Desk[TaskLook] = field(default_factory=lambda: Desk("tasks", look_at_tasks))
-    days: Desk[Sequence[Finding]] = field(default_factory=lambda: Desk("days", look_at_days))
+    days: Desk[Sequence[Finding]] = field(default_factory=lambda: Desk("days", look_at_days, _UNHURRIED))
 
 
 @router.get(
@@ -249,7 +257,7 @@ async def operations(request: Request, service: Shared, caller: Asked) -> Respon
         "role": caller.role,
         "dagster": service.settings.serve_dagster_url or None,
         "tasks": _tasks(tasks, insider=insider),
-        "checks": [_check(one) for one in await desks.days.ask(service)],
+        "checks": [_check(one) for one in await desks.days.ask_briefly(service, _MOMENT) or ()],
         "jobs": jobs_document(service, caller),
     }
     for one, shown in zip(found, document["resolutions"], strict=True):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -29,6 +29,7 @@ from ohlcv_assets.api.parameters import (
     Start,
     SymbolName,
     clipped,
+    gathered,
     parse_range,
 )
 from ohlcv_assets.api.reading import trades_page
@@ -97,7 +98,7 @@ class Asked:
     responses=rows("Trades in order of time.", Trades, _EXAMPLE, _CSV)
     | problems("unknown-symbol", "busy", "timed-out"),
 )
-async def trades(request: Request, service: Shared, asked: Annotated[Asked, Depends()]) -> Response:
+async def trades(request: Request, service: Shared, asked: Annotated[Asked, gathered(Asked)]) -> Response:
     """Return trades of a symbol, page by page."""
     symbol = service.symbol(asked.symbol)
     start, end = parse_range(service, asked.start, asked.end)

@@ -186,3 +186,5 @@ async def connected(url: str, count: int = 1, key: str | None = None) -> AsyncIt
     finally:
         for one in made:
             one.close()
+        # Closing takes the loop a turn, and it may be the last one.
+        await asyncio.sleep(0)

@@ -82,8 +82,9 @@ class DuckDBTradeStore:
         with self._broker.session() as session, session.incoming(without_zone(fresh)), session.transaction():
             for month in sorted({sql.month_of(day) for day in days}):
                 _ensure(session, month)
-                session.changed(sql.delete_keys(month), _month_bounds(month))
-                session.changed(sql.insert_inside(month), _month_bounds(month))
+                bounds = _narrowed(_month_bounds(month), fresh)
+                session.changed(sql.delete_keys(month), bounds)
+                session.changed(sql.insert_inside(month), bounds)
             for day in days:
                 session.changed(sql.FORGET, [day])
         return fresh.num_rows
@@ -136,7 +137,8 @@ class DuckDBTradeStore:
         with self._broker.session() as session, session.incoming(without_zone(wanted)):
             months = _months(session)
             days = [day for day in _days_of(wanted) if sql.month_of(day) in months]
-            found = [conform(session.table(sql.fetch(day), _bounds(day)), schema.STORED) for day in days]
+            bounds = {day: _narrowed(_bounds(day), wanted) for day in days}
+            found = [conform(session.table(sql.fetch(day), bounds[day]), schema.STORED) for day in days]
         return in_order(pa.concat_tables([schema.STORED.empty_table(), *found]))
 
     def scan(self, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -211,6 +213,12 @@ def _bounds(day: dt.date) -> tuple[int, int]:
     """Return a day as ``[start, end)``."""
     start, end = day_bounds(day)
     return clamp(start), clamp(end)
+
+
+def _narrowed(bounds: tuple[int, int], trades: pa.Table) -> tuple[int, int]:
+    """Return the part of a range that trades lie in: a few of them are a small part of a month."""
+    instants = nanos(trades.column("ts"))
+    return max(bounds[0], int(instants.min())), min(bounds[1], int(instants.max()) + 1)
 
 
 def _month_days(month: dt.date) -> tuple[dt.date, ...]:

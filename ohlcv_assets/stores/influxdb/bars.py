@@ -29,7 +29,7 @@ from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
 from ohlcv_assets.stores.influxdb.reads.points import BARS_SHAPE, KEPT, field_counts, flux_points, stored_symbols
 from ohlcv_assets.stores.influxdb.reads.reading import symbols_of_texts
-from ohlcv_assets.stores.influxdb.reads.scanning import PAGE_ROWS, pages, points_of
+from ohlcv_assets.stores.influxdb.reads.scanning import FEW_ROWS, PAGE_ROWS, few_points_of, pages, points_of
 from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, in_order
 from ohlcv_assets.units import Nanos, day_bounds
@@ -89,7 +89,10 @@ class InfluxBarStore(InfluxStore):
             return BARS.empty_table()
         bucket = self._bucket(resolution)
         wanted = None if symbols is None else sorted(set(symbols))
-        if wanted is not None and len(wanted) * _most_bars(resolution, part) <= PAGE_ROWS:
+        most = 0 if wanted is None else len(wanted) * _most_bars(resolution, part)
+        if wanted is not None and len(wanted) == 1 and most <= FEW_ROWS:
+            tables = [few_points_of(self._asker, BARS_SHAPE, bucket, part, wanted[0], name="bars")]
+        elif wanted is not None and most <= PAGE_ROWS:
             # So few that there is no need to count them first.
             tables = [points_of(self._asker, BARS_SHAPE, bucket, part, wanted, name="bars")]
         else:

@@ -37,12 +37,19 @@ class Answers(asyncio.Protocol):
             self._transport.write(answer)
 
 
+async def settled() -> None:
+    """Let both ends of connections see that they are closed."""
+    for _ in range(5):
+        await asyncio.sleep(0.001)
+
+
 @asynccontextmanager
 async def answering(answer: Answering) -> AsyncIterator[str]:
     """Answer each request with some bytes; with None by closing the connection. Give the address."""
     server = await asyncio.get_running_loop().create_server(lambda: Answers(answer), "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await settled()
 
 
 def reply(body: bytes, status: str = "200 OK", *headers: str) -> bytes:

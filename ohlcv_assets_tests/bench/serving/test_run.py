@@ -27,6 +27,8 @@ from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY
 pytestmark = pytest.mark.integration
 
 T = TypeVar("T")
+BARS = ("bars", "cache", "ranges")
+"""Stages that need no more than stored bars."""
 
 
 @pytest.fixture(name="url", scope="module")
@@ -50,7 +52,9 @@ def asked(url: str, ask: Callable[[Connection], Awaitable[T]]) -> T:
 def test_a_service_that_runs_is_measured(url: str, tmp_path: Path) -> None:
     """Every figure of the issue's table about bars, and a cell for each resolution and span."""
     stages: list[str] = []
-    found = measure_api({}, tmp_path, Plan(url=url, repeats=2, seconds=0.05), lambda one: stages.append(one.subject))
+    found = measure_api(
+        {}, tmp_path, Plan(url=url, repeats=2, seconds=0.05, stages=BARS), lambda one: stages.append(one.subject)
+    )
     named = {f"{figure.case}: {figure.name}": figure for figure in found}
     assert stages == ["bars", "cache", "ranges"]
     day = named["bars over HTTP: 1,440 bars of 1m, p50"]
@@ -68,7 +72,7 @@ def test_a_service_that_runs_is_measured(url: str, tmp_path: Path) -> None:
 def test_a_service_is_started_and_stopped(made: Path, tmp_path: Path) -> None:
     """In a process of its own, on the settings' store, whose log goes into the folder; no limit of one client holds."""
     overrides = {name.removeprefix(PREFIX).lower(): value for name, value in TINY.items()}
-    plan = Plan(repeats=1, seconds=0.05, symbol="BTC-USD")
+    plan = Plan(repeats=1, seconds=0.05, symbol="BTC-USD", stages=BARS)
     found = measure_api({**overrides, "data_dir": made, "store": "duckdb"}, tmp_path, plan)
     assert len(found) == 47
     assert '"route": "/api/v1/ohlc"' in (tmp_path / "serve.log").read_text()

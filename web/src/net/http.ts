@@ -37,12 +37,28 @@ export class Http {
    * @throws {ProblemError} there is none
    */
   async get(path: string, signal?: AbortSignal): Promise<unknown> {
+    return this.ask(path, {}, signal);
+  }
+
+  /**
+   * Post a JSON document and get the answer.
+   *
+   * @throws {ProblemError} it was refused
+   */
+  async post(path: string, document: unknown): Promise<unknown> {
+    const headers = { "Content-Type": "application/json" };
+    return this.ask(path, { method: "POST", body: JSON.stringify(document), headers });
+  }
+
+  private async ask(path: string, init: RequestInit, signal?: AbortSignal): Promise<unknown> {
     const timeout = AbortSignal.timeout(TIMEOUT);
-    const headers: Record<string, string> = { Accept: "application/json" };
-    if (this.key !== null) headers["X-API-Key"] = this.key;
+    const headers = new Headers(init.headers);
+    headers.set("Accept", "application/json");
+    if (this.key !== null) headers.set("X-API-Key", this.key);
     let reply: Response;
     try {
       reply = await this.web.fetch(this.base + path, {
+        ...init,
         headers,
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       });

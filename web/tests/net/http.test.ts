@@ -27,6 +27,21 @@ describe("a request", () => {
     expect(web.asked.map(({ init }) => new Headers(init.headers).get("X-API-Key"))).toEqual([null, "k"]);
   });
 
+  it("may send a document", async () => {
+    const web = new TestWeb();
+    web.reply = () => ({ id: "1" });
+    const http = new Http("/api/v1/", web);
+    http.key = "k";
+    expect(await http.post("operations/heal", { first_day: "2024-01-01" })).toEqual({ id: "1" });
+    const [sent] = web.asked;
+    expect(sent).toMatchObject({
+      url: "/api/v1/operations/heal",
+      init: { method: "POST", body: '{"first_day":"2024-01-01"}' },
+    });
+    const headers = new Headers(sent?.init.headers);
+    expect([headers.get("Content-Type"), headers.get("X-API-Key")]).toEqual(["application/json", "k"]);
+  });
+
   it("that is answered with a problem raises it", async () => {
     const web = new TestWeb();
     const headers = { "Retry-After": "3" };

@@ -33,13 +33,21 @@ from ohlcv_assets.stores.influxdb.failures import (
 )
 from ohlcv_assets.stores.influxdb.leasing.closings import Span
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
-from ohlcv_assets.stores.influxdb.reads.reading import LAST_STATEMENT, ReplyError, Types, flux_table, influxql_table
+from ohlcv_assets.stores.influxdb.reads.reading import (
+    LAST_STATEMENT,
+    ReplyError,
+    Types,
+    flux_table,
+    influxql_table,
+    packed_table,
+)
 from ohlcv_assets.stores.influxdb.reads.steady import DisturbedError, Steady
 
 Answer = TypeVar("Answer")
 
 ALWAYS: Final[Span] = (MIN_NS, MAX_NS)
 
+_PACKED: Final = "application/x-msgpack"
 _TIMED_OUT: Final = frozenset({408, 499, 504})
 _TOO_MUCH: Final = re.compile(r"max-select-\w+ limit|memory (allocation )?limit", re.IGNORECASE)
 
@@ -137,6 +145,18 @@ class Asker:
         except DisturbedError as error:
             raise QueryTimeout(str(error)) from error
 
+    def influxql_few(self, bucket: str, statement: str, types: Types, name: str, span: Span = ALWAYS) -> pa.Table:
+        """Ask for few rows in InfluxQL, by one statement grouped by symbol; sooner answered than ``influxql``."""
+
+        def read(body: bytes) -> pa.Table:
+            try:
+                return packed_table(body, types)
+            except ReplyError as error:
+                raise ReplyError(self._reason(bucket, [statement]) or str(error)) from None
+
+        send = lambda: self._send_influxql(bucket, statement, _PACKED, chunked=False)  # noqa: E731 -- as short as that
+        return self._undisturbed(lambda: self._ask(send, read, name), span, name)
+
     def _ask(self, send: Callable[[], Reply], read: Callable[[bytes], Answer], name: str) -> Answer:
         until = time.monotonic() + self._connection.address.patience
         pause = FIRST_PAUSE
@@ -182,12 +202,12 @@ class Asker:
             timeout=self._timeout,
         )
 
-    def _send_influxql(self, bucket: str, text: str, accept: str) -> Reply:
+    def _send_influxql(self, bucket: str, text: str, accept: str, *, chunked: bool = True) -> Reply:
         return self._connection.send(
             "POST",
             "/query",
             # In chunks the server holds one of them in memory, not the whole reply.
-            query={"db": bucket, "epoch": "ns", "chunked": "true"},
+            query={"db": bucket, "epoch": "ns", **({"chunked": "true"} if chunked else {})},
             body=urlencode({"q": text}).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": accept},
             timeout=self._timeout,

@@ -1,7 +1,7 @@
 """Replies to queries as Arrow tables, and the errors that hide in them.
 
-What belongs here: CSV as 2.9.1 writes it, read without a loop over rows. What does not: sending queries (``asking``),
-their texts (``queries``).
+What belongs here: CSV as 2.9.1 writes it, read without a loop over rows, and MessagePack for few rows. What does not:
+sending queries (``asking``), their texts (``queries``).
 
 An error may follow a status of 200. Flux ends its CSV in a table ``error,reference``. InfluxQL leaves every statement
 that failed out of its CSV without a word, and all after it: so a last statement is added that always has rows, and a
@@ -15,6 +15,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+import numpy as np
+import ormsgpack
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -84,6 +86,28 @@ def influxql_table(body: bytes, types: Types) -> pa.Table:
     return _read(rows.replace(b"\n\n" + header, b"\n"), types)
 
 
+def packed_table(body: bytes, types: Types) -> pa.Table:
+    """Return what InfluxQL replied to one statement in MessagePack, as ``influxql_table`` does from CSV.
+
+    The server writes it in two thirds of the time of CSV; every value becomes a Python object on its way, so it is for
+    few rows.
+
+    Raises
+    ------
+    ReplyError
+        The statement failed, or the reply was cut off.
+    """
+    try:
+        (result,) = ormsgpack.unpackb(body)["results"]
+    except (ValueError, LookupError, TypeError):
+        raise ReplyError("the reply is no MessagePack of one result") from None
+    if "error" in result or result.get("partial"):
+        raise ReplyError(str(result.get("error", "the reply is not complete")))
+    schema = pa.schema(list(types.items()))
+    tables = [_packed_series(series, schema) for series in result.get("series") or ()]
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
 def symbols_of_tags(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     """Return a column ``tags`` of InfluxQL, grouped by symbol, as symbols; Any: the type parameter varies."""
     return _renamed(column, len(_TAG_PREFIX))
@@ -120,6 +144,18 @@ def _renamed(column: pa.ChunkedArray[Any], skip: int) -> pa.ChunkedArray[Any]:
         names = [symbol_of(text[skip:]) for text in cast("list[str]", chunk.dictionary.to_pylist())]
         chunks.append(pa.DictionaryArray.from_arrays(chunk.indices, pa.array(names, pa.string())))
     return pa.chunked_array([pa.array([], SYMBOL_TYPE), *chunks]).cast(SYMBOL_TYPE)
+
+
+def _packed_series(series: Mapping[str, Any], schema: pa.Schema) -> pa.Table:  # Any: as MessagePack has it
+    """Return one series; its only tag is ``symbol``."""
+    cells = dict(zip(series["columns"], zip(*series["values"], strict=True), strict=True))
+    tag = pa.array([f"{_TAG_PREFIX}{series['tags']['symbol']}"], pa.string())
+    rows = len(series["values"])
+    tags = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), tag)
+    columns = [
+        tags.cast(field.type) if field.name == "tags" else pa.array(cells[field.name], field.type) for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _read(block: bytes, types: Types) -> pa.Table:

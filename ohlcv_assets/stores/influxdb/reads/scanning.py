@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ohlcv_assets.market.schema import STORED, SYMBOL_TYPE, TS_TYPE
 from ohlcv_assets.stores.influxdb.leasing.closings import Span
@@ -19,12 +21,15 @@ from ohlcv_assets.stores.influxdb.reads.ahead import ahead
 from ohlcv_assets.stores.influxdb.reads.asking import Asker, QueryTimeout
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, whole_part
 from ohlcv_assets.stores.influxdb.reads.points import TRADES, Shape, field_counts
-from ohlcv_assets.stores.influxdb.reads.reading import require_whole, symbols_of_tags
+from ohlcv_assets.stores.influxdb.reads.reading import Types, require_whole, symbols_of_tags
 from ohlcv_assets.stores.tables import in_order, nanos
-from ohlcv_assets.units import Nanos
+from ohlcv_assets.units import MINUTE, SECOND, Nanos
 
 PAGE_ROWS: Final = 200_000
 """Points of one request: trades are about 12 MB of CSV, and as much again as a table."""
+
+FEW_ROWS: Final = 20_000
+"""Points of one symbol that are asked for in the form that the server writes soonest."""
 
 LEAST_PAGE: Final = 1_000
 """A page that takes too long is asked for in smaller ones down to this."""
@@ -35,7 +40,15 @@ KEYS: Final = 100
 ABREAST: Final = 2
 """Requests for keys at a time: the server works on one with a single processor."""
 
+GAP: Final = SECOND
+"""Keys that are no further apart are asked for by one range: a request for a thousand keys takes seconds."""
+
+WIDEST: Final = Nanos(5 * MINUTE)
+"""A range is no wider, however close the keys are: it reads all trades that it has."""
+
 _SMALLER: Final = 8
+_KEYS_A_RANGE: Final = 8
+"""Where ranges hold fewer keys than this, the keys are asked for one by one."""
 
 
 def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
@@ -57,14 +70,21 @@ def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
     """
     pairs = zip(cast("list[str]", keys["symbol"].to_pylist()), nanos(keys["ts"]).tolist(), strict=True)
     wanted = sorted({(symbol, ts) for symbol, ts in pairs if FIRST_NS <= ts < END_NS})
-    statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
+    ranges = _ranges(np.unique(np.array([ts for _, ts in wanted], np.int64)))
+    if len(ranges) * _KEYS_A_RANGE <= len(wanted):
+        statements = [f"{_select(TRADES)} WHERE {_span(part)} GROUP BY symbol" for part in ranges]
+    else:
+        statements = [f"{_select(TRADES, symbol)} AND time = {ts} GROUP BY symbol" for symbol, ts in wanted]
     instants = [ts for _, ts in wanted]
     span = (min(instants, default=0), max(instants, default=0) + 1)
     requests = [statements[at : at + KEYS] for at in range(0, len(statements), KEYS)]
     with ThreadPoolExecutor(ABREAST, "fetch") as pool:
         answers = list(pool.map(lambda request: list(_halved(asker, bucket, request, span, "fetch")), requests))
     tables = [table for answer in answers for table in answer]
-    return in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
+    found = in_order(pa.concat_tables([STORED.empty_table(), *tables]).unify_dictionaries())
+    asked = set(wanted)
+    held = zip(cast("list[str]", found["symbol"].to_pylist()), nanos(found["ts"]).tolist(), strict=True)
+    return found.filter(pa.array([key in asked for key in held], pa.bool_()))
 
 
 def scan(
@@ -119,6 +139,12 @@ def points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequ
     return _points(asker, shape, bucket, statements, part.span, name)
 
 
+def few_points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, *, name: str) -> pa.Table:
+    """Return the points of one symbol in one request, in order; ``FEW_ROWS`` at most."""
+    statement = f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol"
+    return _whole(shape, asker.influxql_few(bucket, statement, _types(shape), name, part.span))
+
+
 def _symbol_pages(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, name: str) -> Iterator[pa.Table]:
     """Yield the points of one symbol page by page, each beginning where the last one ended."""
     limit, after = PAGE_ROWS, ""
@@ -167,18 +193,40 @@ def _halved(asker: Asker, bucket: str, statements: Sequence[str], span: Span, na
 
 def _points(asker: Asker, shape: Shape, bucket: str, statements: Sequence[str], span: Span, name: str) -> pa.Table:
     """Return what statements select, in their order."""
-    types = {field: shape.schema.field(field).type for field in shape.fields}
-    found = asker.influxql(bucket, statements, {"tags": SYMBOL_TYPE, "time": pa.int64(), **types}, name, span)
-    columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *(found[field] for field in types)]
+    return _whole(shape, asker.influxql(bucket, statements, _types(shape), name, span))
+
+
+def _types(shape: Shape) -> Types:
+    fields = {field: shape.schema.field(field).type for field in shape.fields}
+    return {"tags": SYMBOL_TYPE, "time": pa.int64(), **fields}
+
+
+def _whole(shape: Shape, found: pa.Table) -> pa.Table:
+    """Return a reply as points, none of which lacks a field."""
+    fields = (found[field] for field in shape.fields)
+    columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *fields]
     table = pa.Table.from_arrays(columns, names=shape.schema.names)
     return require_whole(table, shape.what).cast(shape.schema)
 
 
-def _select(shape: Shape, symbol: str) -> str:
-    """Return a statement for the points of one symbol, to which conditions can be added."""
+def _select(shape: Shape, symbol: str | None = None) -> str:
+    """Return a statement for all points, or for those of one symbol, to which more conditions can be added."""
     fields = ", ".join(influxql_name(field) for field in shape.fields)
-    whose = influxql_string(tag_text(symbol))
-    return f"SELECT {fields} FROM {influxql_name(shape.measurement)} WHERE symbol = {whose}"  # noqa: S608 -- quoted
+    whose = "" if symbol is None else f" WHERE symbol = {influxql_string(tag_text(symbol))}"
+    return f"SELECT {fields} FROM {influxql_name(shape.measurement)}{whose}"  # noqa: S608 -- quoted
+
+
+def _ranges(instants: NDArray[np.int64]) -> list[Part]:
+    """Return ranges that hold sorted instants, each ending where there is a gap or where it is wide enough."""
+    if len(instants) == 0:
+        return []
+    apart = np.diff(instants) > GAP
+    windows = (
+        window
+        for stretch in np.split(instants, np.flatnonzero(apart) + 1)
+        for window in np.split(stretch, np.flatnonzero(np.diff((stretch - stretch[0]) // WIDEST)) + 1)
+    )
+    return [Part(int(window[0]), int(window[-1]) + 1) for window in windows]
 
 
 def _span(part: Part) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ohlcv_assets_tests.stores.influxdb.fake.influxql_parse import Expression, Parser, Statement
-from ohlcv_assets_tests.stores.influxdb.fake.influxql_written import Results, Series, csv_of, json_of
+from ohlcv_assets_tests.stores.influxdb.fake.influxql_written import Results, Series, csv_of, json_of, packed_of
 from ohlcv_assets_tests.stores.influxdb.fake.instants import nanos_of
 from ohlcv_assets_tests.stores.influxdb.fake.organisation import Bucket
 from ohlcv_assets_tests.stores.influxdb.fake.points import FIRST, LAST
@@ -38,7 +38,7 @@ class Points:
 
 
 def run(query: Mapping[str, str], find: Callable[[str], Bucket | None], names: Iterable[str], kind: str) -> bytes:
-    """Run the statements of a request and return its results as ``"csv"`` or ``"json"``.
+    """Run the statements of a request and return its results as ``"csv"``, ``"json"`` or ``"x-msgpack"``.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ def run(query: Mapping[str, str], find: Callable[[str], Bucket | None], names: I
     epoch = query.get("epoch")
     if kind == "csv":
         return csv_of(results, epoch).encode()
+    if kind == "x-msgpack":
+        return packed_of(results, epoch)
     size = int(query.get("chunk_size", 10_000)) if query.get("chunked") == "true" else None
     return json_of(results, epoch, size).encode()
 

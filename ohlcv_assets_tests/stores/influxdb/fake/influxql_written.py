@@ -1,4 +1,4 @@
-"""Replies of InfluxQL: CSV and JSON, as the server writes them.
+"""Replies of InfluxQL: CSV, JSON and MessagePack, as the server writes them.
 
 What belongs here: series and their texts. What does not: how series come about (``influxql``).
 """
@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import ormsgpack
 
 from ohlcv_assets_tests.stores.influxdb.fake.instants import float_text, text_of
 
@@ -79,6 +81,13 @@ def json_of(results: Results, epoch: str | None, size: int | None) -> str:
         if not parts:
             documents.append({"results": [_result(number, found, epoch)]})
     return "".join(f"{_dumped(document)}\n" for document in documents)
+
+
+def packed_of(results: Results, epoch: str | None) -> bytes:
+    """Return results as MessagePack; of statements that failed the last one alone is told, as on the server."""
+    shown = [_result(number, found, epoch) for number, found in enumerate(results)]
+    failed = [{"error": result["error"]} for result in shown if "error" in result]
+    return ormsgpack.packb({"results": failed[-1:] or shown})
 
 
 def _parts(found: list[Series], size: int) -> Iterator[tuple[Series, bool]]:

@@ -310,7 +310,8 @@ class FakeServer(FaultyServer):
         query = dict(request.query)
         if "form" in request.headers.get("content-type", ""):
             query.update({name: values[-1] for name, values in parse_qs(request.body.decode()).items()})
-        kind = "csv" if "csv" in request.headers.get("accept", "") else "json"
+        accepted = request.headers.get("accept", "")
+        kind = next((kind for kind in ("csv", "x-msgpack") if kind in accepted), "json")
         body = influxql.run(query, self._readable(token), self._names(token), kind)
         return Answer(200, {"Content-Type": f"application/{kind}"}, body)
 

@@ -55,6 +55,11 @@ class Limited(Asker):
         self._require(";".join(statements), name)
         return super().influxql(bucket, statements, types, name, span)
 
+    def influxql_few(self, bucket: str, statement: str, types: Types, name: str, span: Span = ALWAYS) -> pa.Table:
+        """Ask for few rows."""
+        self._require(statement, name)
+        return super().influxql_few(bucket, statement, types, name, span)
+
     def texts(self, name: str) -> list[str]:
         """Return what was asked under a name."""
         return [text for asked, text in self.asked if asked == name]

@@ -176,8 +176,20 @@ def test_a_bucket_that_is_not_there(any_server: Server) -> None:
     with pytest.raises(StoreAccessError, match="nowhere"):
         asker.influxql("nowhere", ["SELECT price FROM trades"], {"price": pa.float64()}, "fetch")
     with pytest.raises(StoreAccessError, match="nowhere"):
+        asker.influxql_few("nowhere", "SELECT price FROM trades GROUP BY symbol", {"price": pa.float64()}, "fetch")
+    with pytest.raises(StoreAccessError, match="nowhere"):
         asker.flux(FLUX.replace("first", "nowhere"), "day_counts")
     connection.close()
+
+
+def test_few_rows_that_are_none(hasty: Patient) -> None:
+    """A reply that cannot be read is asked about once more, in words, and told with what these say."""
+    reason = b'{"results":[{"statement_id":0,"error":"max-select-point limit exceeed"}]}'
+    for body, said, kind in ((reason, "max-select-point", QueryTimeout), (b"", "no MessagePack", StoreQueryError)):
+        hasty.faults.add("answer", path="/query", status=200)
+        hasty.faults.add("answer", path="/query", status=200, body=body)
+        with pytest.raises(kind, match=said):
+            hasty.asker.influxql_few("first", TAGS, VALUES, "few")
 
 
 def test_an_error_amid_rows(real_server: Server, real_layout: Layout) -> None:

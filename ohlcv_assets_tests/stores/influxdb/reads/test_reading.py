@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import ormsgpack
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from ohlcv_assets.stores.influxdb.reads.reading import (
     ReplyError,
     flux_table,
     influxql_table,
+    packed_table,
     require_whole,
     symbols_of_tags,
     symbols_of_texts,
@@ -92,6 +94,43 @@ def test_influxql_reply_without_its_end(body: bytes) -> None:
     """A reply that lacks the last statement is one in which something failed."""
     with pytest.raises(ReplyError, match="a statement failed"):
         influxql_table(body, TYPES)
+
+
+def packed(*results: object) -> bytes:
+    """Return results as the server packs them."""
+    return ormsgpack.packb({"results": results})
+
+
+def test_a_packed_reply_becomes_a_table() -> None:
+    """The same as CSV makes, null and all; a statement that found nothing gives no rows."""
+    series = {"name": "trades", "columns": ["time", "price"], "values": [[-1, 1.5], [2, None]]}
+    others = {"name": "trades", "columns": ["time", "price"], "values": [[3, 0.1]]}
+    body = packed({"series": [{**series, "tags": {"symbol": "A"}}, {**others, "tags": {"symbol": "a,b"}}]})
+    table = packed_table(body, TYPES)
+    assert symbols_of_tags(table["tags"]).to_pylist() == ["A", "A", "a,b"]
+    assert table["time"].to_pylist() == [-1, 2, 3]
+    assert table["price"].to_pylist() == [1.5, None, 0.1]
+    nothing: tuple[dict[str, object], ...] = ({"statement_id": 0}, {"series": []})
+    for empty in nothing:
+        assert packed_table(packed(empty), TYPES).schema.names == list(TYPES)
+        assert packed_table(packed(empty), TYPES).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (packed({"error": "no such thing"}), "no such thing"),
+        (packed({"partial": True}), "not complete"),
+        (packed({}, {}), "no MessagePack of one result"),
+        (packed({"series": []})[:-1], "no MessagePack of one result"),
+        (ormsgpack.packb([1]), "no MessagePack of one result"),
+        (b"", "no MessagePack of one result"),
+    ],
+)
+def test_a_packed_reply_that_is_none(body: bytes, said: str) -> None:
+    """What failed, what is cut off and what is something else are found out."""
+    with pytest.raises(ReplyError, match=said):
+        packed_table(body, TYPES)
 
 
 @settings(deadline=None, max_examples=40)
