@@ -62,10 +62,13 @@ class Served:
     ----------
     folder
         Where its data are.
+    url, key
+        Where it is, and a key of a test's.
     """
 
     folder: Path
     url: str = ""
+    key: str = ""
     service: Service | None = None
     _port: int = 0
     _stop: list[Callable[[], None]] = field(default_factory=list)

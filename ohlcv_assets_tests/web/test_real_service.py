@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from ohlcv_assets.reading import Reader
 from ohlcv_assets.units import day_bounds
+from ohlcv_assets_tests.secrets_guard import keep_secret
 from ohlcv_assets_tests.web.conftest import Opener, OpenerOf
 from ohlcv_assets_tests.web.served import FIRST, LAST_MADE, Served
+from ohlcv_assets_tests.web.test_bad_days import light, times_under_the_pointer
 from ohlcv_assets_tests.web.test_chart_page import READY, drawn
 from ohlcv_assets_tests.web.test_datafeed import LIBRARY, wait_for
 
@@ -107,3 +111,50 @@ def test_the_datafeed_gets_what_it_counts_on(open_served: Opener, served: Served
     assert latest["last"] <= day_bounds(LAST_MADE)[1] // 1_000_000
     assert none == {"count": 0, "first": None, "last": None, "noData": True}
     assert complaints == []
+
+
+def post(served: Served, minute: int, price: float) -> None:
+    """Post a trade of a minute of the first day that is not made."""
+    assert served.service is not None
+    if not served.key:
+        served.key = keep_secret(served.service.keys.create("a test", "write")[1])
+    trade = {"symbol": "BTC-USD", "ts": f"2024-03-30T00:{minute:02}:30Z", "price": price, "amount": 0.5, "side": 1}
+    request = Request(  # noqa: S310 -- as below
+        served.url + "api/v1/trades",
+        json.dumps(trade).encode(),
+        {"Content-Type": "application/json", "X-API-Key": served.key},
+    )
+    with urlopen(request, timeout=20) as reply:  # noqa: S310 -- our own service
+        assert reply.status == 201
+
+
+def test_a_posted_trade_is_seen_at_once(open_served: Opener, served: Served, complaints: list[str]) -> None:
+    """The bar of its minute grows with each trade, and a later one follows it."""
+    page = open_served("?symbol=BTC-USD&resolution=1m")
+    light(page, "Live")
+    post(served, 0, 50_000.25)
+    expect(page.locator("#legend")).to_contain_text("50,000.25")
+    expect(page.locator("#legend .when")).to_contain_text("Sat 30 Mar 2024 00:00")
+    post(served, 0, 50_000.75)
+    expect(page.locator("#legend")).to_contain_text("50,000.75")
+    post(served, 1, 49_999.5)
+    expect(page.locator("#legend .when")).to_contain_text("Sat 30 Mar 2024 00:01")
+    assert read_out(page) == ["49999.50"] * 4
+    assert complaints == []
+
+
+def test_a_restart_of_the_service_loses_nothing(open_served: Opener, served: Served) -> None:
+    """The light says that it is gone; when it is back, what was posted before and after is in the chart."""
+    page = open_served("?symbol=BTC-USD&resolution=1m")
+    light(page, "Live")
+    post(served, 0, 50_000.25)
+    expect(page.locator("#legend")).to_contain_text("50,000.25")
+    served.stop()
+    light(page, "Lost")
+    served.start()
+    light(page, "Live")
+    post(served, 2, 50_002.5)
+    expect(page.locator("#legend")).to_contain_text("50,002.50")
+    page.reload()
+    page.wait_for_selector(READY)
+    assert {"Sat 30 Mar 2024 00:00", "Sat 30 Mar 2024 00:02"} <= times_under_the_pointer(page)
