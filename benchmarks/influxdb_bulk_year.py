@@ -4,9 +4,10 @@
     python benchmarks/influxdb_bulk_year.py load --from 2024-01-01 --to 2024-12-31
     python benchmarks/influxdb_bulk_year.py compare
     python benchmarks/influxdb_bulk_year.py health --minutes 10
+    python benchmarks/influxdb_bulk_year.py chores
 
 What the server used is told where it runs on this machine. ``load`` and ``health`` tell the time that each question
-took: counts of a day and of the year, content of a day, trades by key, bars of a symbol's day.
+took: counts of a day and of the year, content of a day, trades by key.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,8 @@ from ohlcv_assets.project import Project, open_project
 from ohlcv_assets.settings import load_settings
 from ohlcv_assets.stores.base import DayContent, GivenDay
 from ohlcv_assets.stores.influxdb.admin.vitals import vitals_of
+from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
+from ohlcv_assets.stores.influxdb.bulk.shards import Shards
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.stores.influxdb.writer.usage import server_process
 from ohlcv_assets.verify.sample import sample_keys
@@ -137,6 +141,34 @@ def ask(project: Project, days: list[dt.date], used: Used) -> None:
         )
 
 
+def chores(project: Project, days: list[dt.date], used: Used) -> None:
+    """Print how long a delete of a day, loading it again and a backup of every shard take."""
+    store = cast("InfluxTradeStore", project.trade_store)
+    day = days[len(days) // 2]
+    file = project.lake.inspect(day)
+    given = [GivenDay(DayContent(day, file.content_hash, file.counts), partial(project.lake.batches, day))]
+    size = 0
+
+    def backup() -> None:
+        nonlocal size
+        api = cast("BackupApi", store._loader._api)  # type: ignore[union-attr]  # noqa: SLF001 -- a script
+        for shard in cast("Shards", api.shards(store._bucket)).those:  # noqa: SLF001 -- likewise
+            with tempfile.TemporaryFile() as into:
+                api.download(shard.id, into)
+                size += into.tell()
+
+    for name, chore in {
+        "delete a day": lambda: store.delete_day(day),
+        "load it again": lambda: list(store.replace_days(given)),
+        "back up every shard": backup,
+    }.items():
+        began, _, before = used.look()
+        chore()
+        ended, _, after = used.look()
+        print(f"{name:28} {ended - began:8.2f} s, server {after - before:8.2f} CPU s")
+    print(f"{size / 1e9:.2f} GB backed up")
+
+
 def questions(project: Project, day: dt.date) -> dict[str, Callable[[], object]]:
     """Return questions by name."""
     store = project.trade_store
@@ -162,7 +194,7 @@ def opened() -> Iterator[Project]:
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["load", "compare", "health", "ask"])
+    parser.add_argument("what", choices=["load", "compare", "health", "ask", "chores"])
     parser.add_argument("--from", dest="first", type=dt.date.fromisoformat)
     parser.add_argument("--to", dest="last", type=dt.date.fromisoformat)
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -180,6 +212,8 @@ def main() -> None:
             compare(project, days, used)
         elif wanted.what == "ask":
             ask(project, days, used)
+        elif wanted.what == "chores":
+            chores(project, days, used)
         else:
             health(project, days, used, wanted.minutes)
 

@@ -7,6 +7,7 @@ command (``cli.serve``). Why uvicorn: docs/decisions/0007-http-server.md.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -176,6 +177,9 @@ def server_of(app: ASGIApp) -> Server:
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until told to stop, then let requests under way end."""
+    # What is there by now stays: the collector need not look at it again, which took tens of milliseconds now and then.
+    gc.collect()
+    gc.freeze()
     with _own_log_lines():
         server_of(app).run([listener])
 

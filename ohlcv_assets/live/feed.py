@@ -27,6 +27,7 @@ from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.bars.running import Minutes, RunningDay
 from ohlcv_assets.bars.split import Columns, by_symbol, run_starts
 from ohlcv_assets.errors import StoreError, StoreRejectedError
+from ohlcv_assets.live.listening import Change, Listener
 from ohlcv_assets.live.seeding import TRADE, seeded, trades_between
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.schema import STORED
@@ -56,37 +57,6 @@ class Ask(Protocol):
 
     async def __call__(self, question: str, call: Callable[[], T], patience: float | None = None) -> T:
         """Return what the call returns."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Bars that are other ones now.
-
-    Attributes
-    ----------
-    symbol
-        Of which symbol.
-    opens
-        Open times of the one-minute bars, ascending, all of one day; longer bars around them changed as well.
-    at
-        When the first of the trades was published, by the monotonic clock.
-    """
-
-    symbol: str
-    opens: NDArray[np.int64]
-    at: float
-
-
-class Listener(Protocol):
-    """Is told, on the event loop; must not wait."""
-
-    def changed(self, change: Change) -> None:
-        """Take notice of bars that changed."""
-        ...
-
-    def traded(self, symbol: str, trades: Columns, at: float) -> None:
-        """Take notice of trades of a symbol, ascending, published at that time."""
         ...
 
 
@@ -390,8 +360,8 @@ class Feed:
         first = int(unknown[0])
         ends = Nanos(start + first * MINUTE), Nanos(start + (int(last) + 1) * MINUTE)
         trades = await self._ask("late trades", lambda: trades_between(self._project, symbol, *ends), PATIENCE)
-        if held.day is not None:
-            self._tell(key, held.day.replace(first, int(last), trades), time.monotonic())
+        assert held.day is not None  # noqa: S101 -- minutes are unknown of a day that runs
+        self._tell(key, held.day.replace(first, int(last), trades), time.monotonic())
 
     def _tell(self, key: Key, minutes: Minutes, at: float) -> None:
         if len(minutes) == 0:

@@ -6,7 +6,7 @@ import time
 
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.bars.split import Columns
-from ohlcv_assets.live.feed import Change
+from ohlcv_assets.live.listening import Change
 
 
 class Heard:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 import pyarrow as pa
 
 from ohlcv_assets.bars.split import Columns
-from ohlcv_assets.live.feed import Change, Feed
+from ohlcv_assets.live.feed import Feed
+from ohlcv_assets.live.listening import Change
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.project import Project
 from ohlcv_assets.stores.memory import MemoryBarStore, MemoryTradeStore

@@ -40,9 +40,9 @@ UNIVERSE = load_universe()
 def trades_at(symbol: str, *ts: int) -> pa.Table:
     """Return a trade of a symbol at each of some instants."""
     ones = np.ones(len(ts))
-    instants = pa.array(ts, pa.int64()).cast(TS_TYPE)
-    columns = ([symbol] * len(ts), instants, ones, ones, ones.astype(np.int8))
-    return pa.table(dict(zip(STORED.names, columns, strict=True))).cast(STORED)
+    symbols: pa.Array[Any] = pa.array([symbol] * len(ts))  # Any: a type parameter varies
+    columns = [symbols, pa.array(ts, pa.int64()).cast(TS_TYPE), pa.array(ones), pa.array(ones)]
+    return pa.Table.from_arrays([*columns, pa.array(ones.astype(np.int8))], names=STORED.names).cast(STORED)
 
 
 # --- which trades -----------------------------------------------------------------------------------------------------
@@ -168,8 +168,8 @@ def test_each_trade_is_posted_when_it_is_due() -> None:
     ]
     assert len({post[2] for post in clock.posts}) == 5
     assert (done.posted, done.stored, done.moved, done.duplicates, done.requests, done.repeats) == (5, 0, 5, 5, 5, 10)
-    assert (done.seconds, done.interrupted) == (5.0, False)
     assert done.behind == pytest.approx(0.0195)
+    assert (done.seconds, done.interrupted) == (5.0, False)
 
 
 def test_who_is_late_catches_up() -> None:

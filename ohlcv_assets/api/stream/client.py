@@ -21,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from ohlcv_assets.api.gate import Caller
 from ohlcv_assets.api.problems import ProblemError, problem_of
 from ohlcv_assets.api.stream import frames
-from ohlcv_assets.api.stream.frames import Authenticate, BadFrameError, Place, Subscribe, Unsubscribe
+from ohlcv_assets.api.stream.frames import Authenticate, BadFrameError, Place, Subscribe
 from ohlcv_assets.bars.resolutions import RESOLUTIONS
 from ohlcv_assets.errors import OhlcvError, StoreError
 
@@ -118,7 +118,7 @@ class Client:
                     self._authenticate(request.key)
                 case Subscribe():
                     self._subscribe(request)
-                case Unsubscribe():
+                case _:
                     self._unsubscribe(request.id)
         except BadFrameError as error:
             await self._send(frames.error(error.number, error.problem), "error")

@@ -26,7 +26,7 @@ from ohlcv_assets.bars.running import WITHIN_A_DAY
 from ohlcv_assets.bars.runs import VALUES
 from ohlcv_assets.bars.split import Columns, by_symbol
 from ohlcv_assets.errors import StoreError
-from ohlcv_assets.live.feed import Change
+from ohlcv_assets.live.listening import Change
 from ohlcv_assets.live.topics import NO_BARS, BarTopic, Topic, TradeTopic, bars_text
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.symbols import Symbol

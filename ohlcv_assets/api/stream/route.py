@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from ohlcv_assets.api.gate import key_of
 from ohlcv_assets.api.problems import ProblemError
@@ -47,8 +47,6 @@ async def stream(socket: WebSocket) -> None:
                 break
             text = message.get("text")
             await client.take(message.get("bytes") or b"" if text is None else text)
-    except WebSocketDisconnect:
-        pass
     finally:
         hub.clients.discard(client)
         hub.service.telemetry.streams.dec()

@@ -10,7 +10,7 @@ import pytest
 from ohlcv_assets.errors import StoreQueryError
 from ohlcv_assets.market.schema import CONTENT
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
-from ohlcv_assets.stores.influxdb.reads.queries import TORN, content, counts_by_day, day_counts
+from ohlcv_assets.stores.influxdb.reads.queries import TORN, content, counts_by_day, day_counts, days_counts
 from ohlcv_assets.units import DAY, HOUR, day_start
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 from ohlcv_assets_tests.stores.influxdb.reads.limited import (
@@ -62,9 +62,20 @@ def test_torn_points_are_counted_apart(fake_server: Fake, free: Asker) -> None:
     }
 
 
+@pytest.mark.parametrize("fits", [lambda _: True, within(20 * HOUR), one_symbol])
+def test_several_days_at_once(fake_server: Fake, limit: Limit, fits: Fits) -> None:
+    """Each is counted as it is alone, days without trades are left out, and one field may do."""
+    write(fake_server, [f"trades,symbol=AAPL price=1 {day_start(FIRST) + 1}"])
+    found = days_counts(limit(fits), BUCKET, day_number(-1), day_number(2))
+    assert found == {day: day_counts(limit(fits), BUCKET, day) for day in (day_number(0), day_number(2))}
+    by_side = days_counts(limit(fits), BUCKET, FIRST, FIRST, "side")
+    assert by_side == {FIRST: dict.fromkeys(("AAPL", "BTC-USD", "MSFT"), 40)}
+
+
 def test_days_beyond_what_can_be_held(free: Asker) -> None:
     """No trade can be stored on them, so nobody is asked."""
     assert day_counts(free, BUCKET, LONG_AGO) == {}
+    assert days_counts(free, BUCKET, LONG_AGO, LONG_AGO) == {}
     assert content(free, BUCKET, LONG_AGO).equals(CONTENT.empty_table())
     assert isinstance(free, Limited)
     assert free.asked == []
