@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -81,5 +82,5 @@ class Desk(Generic[T]):
 
 
 def _noticed(task: asyncio.Task[T]) -> None:
-    if not task.cancelled():
+    with suppress(asyncio.CancelledError):
         task.exception()  # whoever waited may have gone, and asyncio wants somebody to look
