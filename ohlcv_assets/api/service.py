@@ -142,8 +142,7 @@ class Service:
             changed, loop = asyncio.Event(), asyncio.get_running_loop()
             self.jobs.on_end = lambda job: self._change(job, loop, changed)
             finding = asyncio.create_task(self._find_posted())
-            if not self.trouble:
-                await asyncio.wait([finding], timeout=self.settings.serve_query_timeout)
+            await asyncio.wait([finding], timeout=0 if self.trouble else self.settings.serve_query_timeout)
             tasks = finding, asyncio.create_task(self._keep_looking(changed))
             try:
                 async with self.posting.running():
@@ -160,21 +159,24 @@ class Service:
 
     async def _find_posted(self) -> None:
         """Find the days of which the store has trades and no bars: those that were posted to an earlier service."""
+        while self.trouble or not await self._found_posted():  # noqa: ASYNC110 -- nobody tells when
+            await asyncio.sleep(self.settings.serve_refresh)
+
+    async def _found_posted(self) -> bool:
+        """Look for such days; return whether the store answered."""
         project = self.project
+        days = [day for day in project.dataset.days if day not in self.closed.whole_days]
+        if not days:
+            return True
+        try:
+            found = await self.pool.ask("days of trades", project.trade_store.counts_by_day, _PATIENCE)
+        except OhlcvError as error:
+            get_logger("api").warning("Days without bars could not be looked for.", error=str(error))
+            return False
         symbols = [symbol.name for symbol in project.dataset.universe.symbols]
         most = max(1, self.settings.serve_live_days // len(symbols))
-        while True:
-            days = [day for day in project.dataset.days if day not in self.closed.whole_days]
-            if not self.trouble and not days:
-                return
-            try:
-                found = await self.pool.ask("days of trades", project.trade_store.counts_by_day, _PATIENCE)
-            except OhlcvError as error:
-                get_logger("api").warning("Days without bars could not be looked for.", error=str(error))
-                await asyncio.sleep(self.settings.serve_refresh)
-            else:
-                self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
-                return
+        self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
+        return True
 
     def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
         """Count a job that has ended; look again at once, and have all others do so who keep what they found."""

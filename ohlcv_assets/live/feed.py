@@ -105,9 +105,19 @@ class Feed:
     trades
         Trades that are kept at most, in all; minutes whose trades are not kept are read of the store when late trades
         come.
+
+    Attributes
+    ----------
+    taken
+        Trades that were published.
+    reopened
+        Called with a day that was not open before its first trade came.
+    listeners
+        Who is told of changes.
     """
 
     def __init__(self, project: Project, ask: Ask, days: int, trades: int) -> None:
+        self.taken = 0
         self.reopened: Callable[[dt.date], None] = lambda _: None
         self.listeners: list[Listener] = []
         self._project = project
@@ -141,6 +151,7 @@ class Feed:
             raise StoreRejectedError(f"Trades have the columns {', '.join(STORED.names)}; these have others.")
         if trades.num_rows == 0:
             return
+        self.taken += trades.num_rows
         now = time.monotonic()
         self._pending.append((trades.select(STORED.names).cast(STORED), now))
         if self._timer is None:

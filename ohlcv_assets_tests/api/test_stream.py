@@ -219,6 +219,16 @@ def test_days_of_an_earlier_run_are_looked_for_until_the_store_is_there(
         until(lambda: asked(running, BTC, "1m")["n"] == [1])
 
 
+def test_where_all_days_are_closed_none_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting a year of trades takes a while."""
+    service = service_in(tmp_path, (FRIDAY,), start=FRIDAY, end=FRIDAY)
+    counted: list[int] = []
+    monkeypatch.setattr(service.project.trade_store, "counts_by_day", lambda: counted.append(1))
+    with served(service) as running:
+        assert answer(running, "/ready")["status"] == "ready"
+    assert counted == []
+
+
 def test_posted_trades_show_in_every_answer(running: Running) -> None:
     """Those of TradingView's protocol as well."""
     running.post(trade(5, 123.0))
