@@ -44,8 +44,11 @@ def get(host: str, port: int, path: str) -> tuple[int, dict[str, str], Any]:  # 
 @contextmanager
 def served_from(server: Server, folder: Path, **more: object) -> Iterator[tuple[str, int, Service]]:
     """Serve two days from a server, on a socket."""
+    given = set_up_on(server)
+    # With patience: an impatient service would give up on making them where the machine is busy.
+    close(service_in(folder, (FRIDAY, SATURDAY), **given))
     with ExitStack() as stack:
-        service = service_in(folder, (FRIDAY, SATURDAY), **{**set_up_on(server), "serve_query_timeout": 1.0, **more})
+        service = service_in(folder, (), **{**given, "serve_query_timeout": 1.0, **more})
         stack.callback(close, service)
         host, port = stack.enter_context(running(service))
         yield host, port, service
