@@ -21,6 +21,7 @@ from ohlcv_assets.cli import (
     import_,
     influx,
     keys,
+    load,
     plan,
     purge,
     realism,
@@ -87,6 +88,7 @@ def root(
 app.command("plan", rich_help_panel=_MAKE)(plan.plan)
 app.command("import", rich_help_panel=_MAKE)(import_.import_)
 app.command("backfill", rich_help_panel=_MAKE)(backfill.backfill)
+app.command("load", rich_help_panel=_MAKE)(load.load)
 app.command("demo", rich_help_panel=_MAKE)(demo.demo)
 app.command("status", rich_help_panel=_LOOK)(status.status)
 app.command("trades", rich_help_panel=_LOOK)(trades.trades)
