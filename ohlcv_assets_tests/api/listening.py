@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.api.serving import Server, listening, server_of
 from ohlcv_assets.api.stream.hub import Hub
+from ohlcv_assets_tests.api.sockets import until
 from ohlcv_assets_tests.bars.made import Trade
 from ohlcv_assets_tests.live.made import stored
 
@@ -81,14 +81,6 @@ def served(service: Service) -> Iterator[Running]:
         thread.join(SECONDS)
         assert not thread.is_alive()
         loop.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def send(connection: ClientConnection, **frame: Any) -> None:  # Any: JSON

@@ -16,9 +16,9 @@ from ohlcv_assets.api.serving import listening, server_of
 
 
 @contextmanager
-def running(service: Service) -> Iterator[tuple[str, int]]:
+def running(service: Service, port: int = 0) -> Iterator[tuple[str, int]]:
     """Serve in a thread for as long as the context lasts; give host and port."""
-    listener = listening("127.0.0.1", 0)
+    listener = listening("127.0.0.1", port)
     server = server_of(create_app(service))
     # Signals are for the main thread.
     server.capture_signals = contextmanager(lambda: iter([None]))  # type: ignore[method-assign]  # see above

@@ -21,8 +21,9 @@ from ohlcv_assets.bars.resolutions import RESOLUTIONS
 from ohlcv_assets.errors import StoreUnavailableError
 from ohlcv_assets.live import topics
 from ohlcv_assets.units import DAY, HOUR, MINUTE, day_start
-from ohlcv_assets_tests.api.listening import Running, heard, send, served, subscribed, until
+from ohlcv_assets_tests.api.listening import Running, heard, send, served, subscribed
 from ohlcv_assets_tests.api.made import new_key, service_in
+from ohlcv_assets_tests.api.sockets import until
 from ohlcv_assets_tests.bars.made import Trade, columns
 from ohlcv_assets_tests.live.made import stored
 from ohlcv_assets_tests.pipeline.made import FRIDAY, THURSDAY, make

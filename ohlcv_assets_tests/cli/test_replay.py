@@ -5,53 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.service import Service
-from ohlcv_assets.api.serving import address_of, listening, server_of
 from ohlcv_assets.cli.replay import stopping
 from ohlcv_assets.live import replay as module
 from ohlcv_assets.live import shifting
 from ohlcv_assets.live.replay import Replayed
 from ohlcv_assets_tests.api.heard import Heard
 from ohlcv_assets_tests.api.made import new_key, service_in
+from ohlcv_assets_tests.api.sockets import running, until
 from ohlcv_assets_tests.commands import Ohlcv
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY
 from ohlcv_assets_tests.servers import free_port
 
 pytestmark = pytest.mark.integration
-
-
-@contextmanager
-def served(service: Service) -> Iterator[str]:
-    """Serve in a thread for as long as the context lasts; give the address."""
-    listener = listening("127.0.0.1", 0)
-    server = server_of(create_app(service))
-    # Signals are for the main thread.
-    server.capture_signals = contextmanager(lambda: iter([None]))  # type: ignore[method-assign]  # see above
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield address_of(listener)
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture(name="service")
@@ -64,7 +35,8 @@ def _service(tmp_path: Path) -> Service:
 def _url(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return where the service is; a key that writes is in the environment."""
     monkeypatch.setenv("OHLCV_SERVICE_KEY", new_key(service, "write"))
-    with served(service) as url:
+    with running(service) as (host, port):
+        url = f"http://{host}:{port}"
         monkeypatch.setenv("OHLCV_SERVICE_URL", url)
         yield url
 

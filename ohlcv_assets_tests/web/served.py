@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import threading
-import time
-from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.service import Service, open_service
-from ohlcv_assets.api.serving import address_of, listening, server_of
 from ohlcv_assets.settings import PREFIX, load_settings
+from ohlcv_assets_tests.api.sockets import running
 from ohlcv_assets_tests.pipeline.made import make
 
 FIRST: Final = dt.date(2024, 2, 1)
@@ -71,34 +67,17 @@ class Served:
     key: str = ""
     service: Service | None = None
     _port: int = 0
-    _stop: list[Callable[[], None]] = field(default_factory=list)
+    _running: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
         """Start it."""
-        listener = listening("127.0.0.1", self._port)
-        self.url, self._port = address_of(listener) + "/", listener.getsockname()[1]
         self.service = open_service(load_settings(**settings_of(self.folder)))
-        server = server_of(create_app(self.service))
-        # Signals are for the main thread.
-        server.capture_signals = contextmanager(lambda: iter([None]))  # type: ignore[method-assign]  # see above
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        deadline = time.monotonic() + 20
-        while not server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-        def stop() -> None:
-            server.should_exit = True
-            thread.join(20)
-            assert not thread.is_alive()
-
-        self._stop.append(stop)
+        host, self._port = self._running.enter_context(running(self.service, self._port))
+        self.url = f"http://{host}:{self._port}/"
 
     def stop(self) -> None:
         """Stop it, where it runs."""
-        while self._stop:
-            self._stop.pop()()
+        self._running.close()
 
 
 def settings_of(folder: Path) -> dict[str, Any]:  # Any: values of settings
