@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from websockets.sync.client import ClientConnection
 
 from ohlcv_assets.api.service import Service, open_service
 from ohlcv_assets.settings import PREFIX, load_settings
+from ohlcv_assets_tests.api.listening import Running, heard, served
 from ohlcv_assets_tests.api.made import KINDS, asking, close, on_fake_influxdb, service_in
 from ohlcv_assets_tests.commands import TINY
 
@@ -62,3 +64,18 @@ def client(tiny_service: Service) -> Iterator[TestClient]:
 def memory(tmp_path: Path) -> Service:
     """Return a service in memory that a test may change; Friday and Saturday are made."""
     return service_in(tmp_path / "data")
+
+
+@pytest.fixture(name="running")
+def _running(memory: Service) -> Iterator[Running]:
+    """Return a service that runs; Friday and Saturday are made, Thursday is open."""
+    with served(memory) as found:
+        yield found
+
+
+@pytest.fixture(name="connection")
+def _connection(running: Running) -> Iterator[ClientConnection]:
+    """Return a connection that was greeted."""
+    with running.connect() as found:
+        assert heard(found)["type"] == "hello"
+        yield found

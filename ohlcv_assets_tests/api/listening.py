@@ -8,23 +8,30 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.api.serving import Server, listening, server_of
 from ohlcv_assets.api.stream.hub import Hub
+from ohlcv_assets.units import day_start
 from ohlcv_assets_tests.api.sockets import until
 from ohlcv_assets_tests.bars.made import Trade
 from ohlcv_assets_tests.live.made import stored
+from ohlcv_assets_tests.pipeline.made import THURSDAY
 
 Frame = dict[str, Any]  # Any: JSON
 SECONDS = 20
+OPEN = day_start(THURSDAY)
+BTC = "BTC-USD"
+NO_CODE = 1006
 
 
 @dataclass
@@ -100,3 +107,19 @@ def subscribed(connection: ClientConnection, number: int, symbol: str, resolutio
     """Subscribe to bars and return the snapshot."""
     send(connection, op="subscribe", id=number, channel="bars", symbol=symbol, resolution=resolution, **more)
     return heard(connection, "snapshot")
+
+
+def trade(at: int, price: float = 100.0, symbol: str = BTC) -> Trade:
+    """Return a trade of the day that is open, so many nanoseconds after midnight."""
+    return symbol, OPEN + at, price, 1.0, 1
+
+
+def closed_with(connection: ClientConnection) -> int:
+    """Read until a connection is closed; return the code."""
+    deadline = time.monotonic() + 20
+    try:
+        while time.monotonic() < deadline:
+            connection.recv(20)
+    except ConnectionClosed as ended:
+        return NO_CODE if ended.rcvd is None else ended.rcvd.code
+    raise AssertionError("it is open still")

@@ -15,9 +15,7 @@ import hypothesis
 import orjson
 import pyarrow as pa
 import pytest
-import schemathesis
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
 from starlette.testclient import TestClient
 
 from ohlcv_assets.api.app import create_app
@@ -26,9 +24,9 @@ from ohlcv_assets.errors import StoreUnavailableError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.units import Nanos
 from ohlcv_assets_tests.api.heard import Heard
-from ohlcv_assets_tests.api.made import FRIDAY_START, HOME, KINDS, asking, close, new_key, on_fake_influxdb, service_in
+from ohlcv_assets_tests.api.made import FRIDAY_START, KINDS, asking, close, new_key, on_fake_influxdb, service_in
 from ohlcv_assets_tests.api.posting.made import START, Trade, trade
-from ohlcv_assets_tests.api.test_hostile import CASES_EACH, CHECKS, INJECTIONS, MODES
+from ohlcv_assets_tests.api.test_hostile import INJECTIONS
 from ohlcv_assets_tests.pipeline.made import FRIDAY, THURSDAY
 
 pytestmark = pytest.mark.integration
@@ -345,38 +343,6 @@ def test_nothing_gets_through_a_trade(here: Poster, text: str) -> None:
     if text.isascii() and text.isprintable():
         reply = here.client.post(ROUTE, json=trade(2), headers={"Idempotency-Key": text})
         assert reply.status_code in {201, 422}
-
-
-@pytest.fixture(name="schema")
-def _schema(here: Poster) -> Any:  # Any: Schemathesis publishes no such type
-    """Return the OpenAPI document as Schemathesis has it."""
-    return schemathesis.openapi.from_dict(create_app(here.service).openapi())
-
-
-@pytest.mark.parametrize("mode", MODES, ids=["right", "wrong"])
-def test_whatever_is_posted_is_answered_as_documented(
-    here: Poster, schema: Any, mode: GenerationMode
-) -> None:  # Any: as above
-    """Bodies and keys made of the document, right ones and wrong ones."""
-    operation = schema[ROUTE]["POST"]
-
-    @hypothesis.settings(
-        max_examples=6 * CASES_EACH,
-        deadline=None,
-        derandomize=True,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-        database=None,
-    )
-    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    def ask(case: Any) -> None:  # Any: as above
-        given = case.as_transport_kwargs(base_url=HOME)
-        cookies = given.pop("cookies")
-        given["headers"]["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        given["content"] = given.pop("data", None)
-        case.validate_response(here.client.request(**given), checks=CHECKS)
-
-    ask()
 
 
 @hypothesis.settings(
