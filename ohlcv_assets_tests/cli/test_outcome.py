@@ -84,7 +84,7 @@ def test_debug_shows_where(ending: object, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["plam"], "No such command 'plam'. Did you mean 'plan'?"),
+        (["plam"], "No such command 'plam'. Did you mean 'plan', 'replay'?"),
         (["plan", "--sead", "1"], "No such option: --sead"),
         (["plan", "--seed", "x"], "Invalid value for '--seed'"),
         (["trades"], "Missing argument 'symbol'"),

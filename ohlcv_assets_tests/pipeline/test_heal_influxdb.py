@@ -26,10 +26,11 @@ from ohlcv_assets.settings import BarEngineName
 from ohlcv_assets.stores.influxdb.bars import InfluxBarStore
 from ohlcv_assets.stores.influxdb.chunks import InfluxChunks
 from ohlcv_assets.stores.influxdb.layout import Layout
+from ohlcv_assets.stores.influxdb.leasing.closings import Span
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms, properties_of
 from ohlcv_assets.stores.influxdb.leasing.labels import Labels, ServerClock
 from ohlcv_assets.stores.influxdb.leasing.processes import Process
-from ohlcv_assets.stores.influxdb.reads.asking import Asker, QueryTimeout
+from ohlcv_assets.stores.influxdb.reads.asking import ALWAYS, Asker, QueryTimeout
 from ohlcv_assets.units import DAY, SECOND, day_bounds, day_start
 from ohlcv_assets_tests.organisations import close
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, make, project_in, rewrite
@@ -181,12 +182,12 @@ def test_a_script_that_takes_too_long(place: Place, monkeypatch: pytest.MonkeyPa
     purge_bars(project)
     flux, sent = Asker.flux, []
 
-    def impatient(asker: Asker, text: str, name: str) -> pa.Table:
+    def impatient(asker: Asker, text: str, name: str, span: Span = ALWAYS) -> pa.Table:
         if name == "1m bars":
             sent.append(text.partition("\npoints")[0])
             if len(sent) < 4:
                 raise QueryTimeout("it took too long")
-        return flux(asker, text, name)
+        return flux(asker, text, name, span)
 
     monkeypatch.setattr(Asker, "flux", impatient)
     assert heal(project, sleep=never).days == 1
