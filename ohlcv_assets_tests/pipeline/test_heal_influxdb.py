@@ -26,7 +26,6 @@ from ohlcv_assets.settings import BarEngineName
 from ohlcv_assets.stores.influxdb.bars import InfluxBarStore
 from ohlcv_assets.stores.influxdb.chunks import InfluxChunks
 from ohlcv_assets.stores.influxdb.layout import Layout
-from ohlcv_assets.stores.influxdb.leasing.closings import Span
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms, properties_of
 from ohlcv_assets.stores.influxdb.leasing.labels import Labels, ServerClock
 from ohlcv_assets.stores.influxdb.leasing.processes import Process
@@ -182,7 +181,7 @@ def test_a_script_that_takes_too_long(place: Place, monkeypatch: pytest.MonkeyPa
     purge_bars(project)
     flux, sent = Asker.flux, []
 
-    def impatient(asker: Asker, text: str, name: str, span: Span = ALWAYS) -> pa.Table:
+    def impatient(asker: Asker, text: str, name: str, span: tuple[int, int] = ALWAYS) -> pa.Table:
         if name == "1m bars":
             sent.append(text.partition("\npoints")[0])
             if len(sent) < 4:
