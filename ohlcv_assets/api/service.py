@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import ipaddress
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -152,9 +152,7 @@ class Service:
                         # In a thread: a job may want something of the loop before it ends.
                         await asyncio.to_thread(self.jobs.close)
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _ended(tasks)
                 await self.feed.close()
 
     async def _find_posted(self) -> None:
@@ -191,6 +189,12 @@ class Service:
                     await changed.wait()
             changed.clear()
             await self.look()
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def open_service(settings: Settings) -> Service:

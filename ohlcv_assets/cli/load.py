@@ -39,7 +39,7 @@ def load(ctx: typer.Context, *, start: From = None, end: To = None, as_json: AsJ
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "seconds": seconds}
         show_json({**about, **_totals(loaded), "days": [_document(day, report) for day, report in loaded]})
         return
-    _show(loaded, seconds)
+    show_loaded(loaded, seconds)
 
 
 def _totals(loaded: Loaded) -> dict[str, int]:
@@ -56,7 +56,8 @@ def _document(day: dt.date, report: LoadReport) -> dict[str, object]:
     return {"day": day, "trades": report.rows, "written": report.written, "deleted": report.deleted, **detail}
 
 
-def _show(loaded: Loaded, seconds: float) -> None:
+def show_loaded(loaded: Loaded, seconds: float) -> None:
+    """Show how much was loaded, which way, and what comes next."""
     totals = _totals(loaded)
     fresh = [report for _, report in loaded if report.written > 0]
     rate = totals["written"] / seconds if seconds > 0 else 0.0
@@ -69,6 +70,6 @@ def _show(loaded: Loaded, seconds: float) -> None:
         (str(report.detail["path"]), str(report.detail["path_reason"])) for report in fresh if "path" in report.detail
     )
     for (path, reason), times in ways.items():
-        remark(f"{counted(times, 'day')} by {path}: {reason}." if reason else f"{counted(times, 'day')} by {path}.")
+        remark(f"{counted(times, 'day')} by {path}: {reason}.")
     if fresh:
         remark("`ohlcv backfill` makes and proves their bars, and `ohlcv verify` the trades.")

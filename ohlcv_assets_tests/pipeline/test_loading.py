@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ohlcv_assets.cli.load import show_loaded
 from ohlcv_assets.errors import MissingDayFileError, OutsideDatasetError
 from ohlcv_assets.pipeline.loading import load_days
 from ohlcv_assets.pipeline.recording import day_records
 from ohlcv_assets.pipeline.steps import file_day, require_proved
 from ohlcv_assets.pipeline.verify import verify_day
 from ohlcv_assets.progress import Progress
+from ohlcv_assets.stores.base import LoadReport
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets_tests.commands import Ohlcv
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY, THURSDAY, make, planned, project_in, rewrite, with_values
@@ -90,3 +92,17 @@ def test_the_command_says_what_was_loaded(ohlcv: Ohlcv) -> None:
     assert (document["trades"], document["written"], len(document["days"])) == (document["days"][0]["trades"], 0, 1)
     missing = ohlcv("load")
     assert (missing.code, "2024-01-09" in missing.err) == (2, True)
+
+
+def test_the_way_of_loading_is_told_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever expected bulk loads sees why some days went another way; days that were there have no way."""
+    reason = {"bulk": "a whole day, and the server allows it", "line": "OHLCV_INFLUX_OPERATOR_TOKEN is not set"}
+    ways = ("bulk", "bulk", "line")
+    loaded = [
+        (day, LoadReport(10, 10, 0, 1.0, 0.0, {"path": way, "path_reason": reason[way]}))
+        for day, way in zip(DAYS, ways, strict=True)
+    ]
+    show_loaded([*loaded, (THURSDAY, LoadReport(10, 0, 0, 0.1, 0.0))], 2.0)
+    told = capsys.readouterr()
+    assert told.out == "3 days loaded, 1 were there, of 4; 30 trades in 2.0 s, 15 a second, every day counted.\n"
+    assert told.err.splitlines()[:2] == [f"2 days by bulk: {reason['bulk']}.", f"1 day by line: {reason['line']}."]
