@@ -56,6 +56,15 @@ def run_starts(key: Column) -> NDArray[np.int64]:
     return starts
 
 
+def runs(key: Column) -> Iterator[tuple[int, int]]:
+    """Return where the runs of equal values of a non-empty array begin and end."""
+    return _between(run_starts(key), len(key))
+
+
+def _between(starts: NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:
+    return zip(starts.tolist(), [*starts[1:].tolist(), rows], strict=True)
+
+
 def _parts(table: pa.Table, columns: Sequence[str]) -> dict[str, list[Columns]] | None:
     """Cut a table where its symbol changes; None where the rows of a symbol lie too scattered to cut so."""
     parts: dict[str, list[Columns]] = {}
@@ -69,8 +78,7 @@ def _parts(table: pa.Table, columns: Sequence[str]) -> dict[str, list[Columns]] 
         if len(starts) > len(names):
             return None
         values = {name: _numbers(batch[name]) for name in columns}
-        stops = np.append(starts[1:], len(codes))
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        for start, stop in _between(starts, len(codes)):
             piece = {name: column[start:stop] for name, column in values.items()}
             parts.setdefault(names[codes[start]], []).append(piece)
     return parts

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.bars.running import Minutes, RunningDay
-from ohlcv_assets.bars.split import Columns, by_symbol, run_starts
+from ohlcv_assets.bars.split import Columns, by_symbol, runs
 from ohlcv_assets.errors import StoreError, StoreRejectedError
 from ohlcv_assets.live.listening import Change, Listener
 from ohlcv_assets.live.seeding import TRADE, seeded, trades_between
@@ -206,7 +206,7 @@ class Feed:
         """Return the bars of a resolution within a day with these open times, ascending; None where not all run."""
         parts = []
         days = opens // DAY
-        for first, end in _runs(days):
+        for first, end in runs(days):
             held = self._held.get((symbol, Nanos(int(days[first]) * DAY)))
             if held is None or held.day is None:
                 return None
@@ -390,11 +390,5 @@ class Feed:
 def _by_day(columns: Columns) -> Iterator[tuple[Nanos, Columns]]:
     """Yield the trades of each day, ascending."""
     days = columns["ts"] // DAY
-    for first, end in _runs(days):
+    for first, end in runs(days):
         yield Nanos(int(days[first]) * DAY), {name: column[first:end] for name, column in columns.items()}
-
-
-def _runs(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield where runs of equal values begin and end."""
-    starts = run_starts(values).tolist()
-    yield from zip(starts, [*starts[1:], len(values)], strict=True)

@@ -22,7 +22,14 @@ from ohlcv_assets.api.gate import Documented
 from ohlcv_assets.api.keys import Role
 from ohlcv_assets.api.native import jobs, status
 from ohlcv_assets.api.native.jobs import Asked, JobState, is_insider, jobs_document, told
-from ohlcv_assets.api.native.status import Days, ResolutionState, days_document, instant_or_none, status_document
+from ohlcv_assets.api.native.status import (
+    Days,
+    ResolutionState,
+    Standing,
+    days_document,
+    instant_or_none,
+    status_document,
+)
 from ohlcv_assets.api.parameters import Shared
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
@@ -124,16 +131,9 @@ class DataCheck(BaseModel):
     wrong: list[Days] = Field(description="Days on which something is not as it should be.")
 
 
-class Operations(BaseModel):
+class Operations(Standing):
     """All that an operator looks at."""
 
-    dataset: str = Field(description="Name of the dataset.")
-    store: str = Field(description="Kind of store: duckdb, influxdb or memory.")
-    first_day: str = Field(description="First day of the dataset.")
-    last_day: str = Field(description="Last day of the dataset, included.")
-    proved_days: int = Field(description="Days whose trades are proved to be stored.", ge=0)
-    days: int = Field(description="Days of the dataset.", ge=1)
-    complete: bool = Field(description="Whether no bar is missing, stale or waiting for trades.")
     role: Role | None = Field(description="What the caller may do: admin for all that changes something.")
     dagster: str | None = Field(description="Where Dagster's pages are; null where OHLCV_SERVE_DAGSTER_URL is not set.")
     resolutions: list[ResolutionOperation] = Field(description="From fine to coarse.")

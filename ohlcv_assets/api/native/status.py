@@ -49,8 +49,8 @@ class ResolutionState(BaseModel):
     failed: int = Field(description="Runs that were given up.", ge=0)
 
 
-class Status(BaseModel):
-    """How the dataset stands."""
+class Standing(BaseModel):
+    """What is said of the dataset as a whole."""
 
     dataset: str = Field(description="Name of the dataset.")
     store: str = Field(description="Kind of store: duckdb, influxdb or memory.")
@@ -59,6 +59,11 @@ class Status(BaseModel):
     proved_days: int = Field(description="Days whose trades are proved to be stored.", ge=0)
     days: int = Field(description="Days of the dataset.", ge=1)
     complete: bool = Field(description="Whether no bar is missing, stale or waiting for trades.")
+
+
+class Status(Standing):
+    """How the dataset stands."""
+
     resolutions: list[ResolutionState] = Field(description="From fine to coarse.")
 
 
