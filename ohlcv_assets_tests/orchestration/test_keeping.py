@@ -6,6 +6,7 @@ import ctypes
 import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from ohlcv_assets.orchestration import keeping
 
 pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[2]
 
 
 def test_memory_is_kept() -> None:
@@ -31,7 +33,7 @@ assert resident().rss > held - 40_000_000, (held, resident().rss)
 """
     if not hasattr(ctypes.CDLL(None), "mallopt"):
         pytest.skip("another C library")
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)
 
 
 def test_what_is_there_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
