@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import Literal
 
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.errors import LakeError, MachineError, StoreError
@@ -21,6 +22,9 @@ from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.project import Project
 from ohlcv_assets.verify.verdict import Verdict
+
+Half = Literal["trades", "bars"]
+"""What a proof may be restricted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def verify_day(
     day: dt.date,
     *,
     exhaustive: bool = False,
-    only_bars: bool = False,
+    only: Half | None = None,
     afresh: bool = True,
     observer: Observer = nobody,
 ) -> tuple[Proof, ...]:
@@ -59,8 +63,9 @@ def verify_day(
         What to prove.
     exhaustive
         Read every stored trade back and compare it.
-    only_bars
-        Leave out the checks of the file and of the stored trades, and make every bar directly as well.
+    only
+        ``"trades"``: leave out the checks of bars. ``"bars"``: leave out the checks of the file and of the stored
+        trades, and make every bar directly as well.
     afresh
         Whether what was read of the store for another day may not be used.
     observer
@@ -74,14 +79,13 @@ def verify_day(
     require_day(project, day)
     proofs: list[Proof] = []
     kinds = (*STORED_CHECKS, EVERY_TRADE) if exhaustive else stored_kinds(project)
-    runs = [
+    of_trades = [
         ("trades", partial(_plain, trades_checks(project, day))),
         ("stored_trades", partial(_plain, stored_checks(project, day, names(kinds), observer, afresh=afresh))),
-        ("ohlcv", partial(_named, bar_checks(project, day))),
     ]
-    if only_bars:
-        runs = [("ohlcv", partial(_named, chain(bar_checks(project, day), direct_checks(project, day))))]
-    for asset, run in runs:
+    direct = direct_checks(project, day) if only == "bars" else ()
+    of_bars = [("ohlcv", partial(_named, chain(bar_checks(project, day), direct)))]
+    for asset, run in [*(of_trades if only != "bars" else ()), *(of_bars if only != "trades" else ())]:
         try:
             proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
         except (LakeError, StoreError, MachineError) as error:
@@ -94,7 +98,7 @@ def verify_range(
     days: Sequence[dt.date],
     *,
     exhaustive: bool = False,
-    only_bars: bool = False,
+    only: Half | None = None,
     observer: Observer = nobody,
 ) -> Iterator[tuple[dt.date, tuple[Proof, ...]]]:
     """Yield each day with its proofs.
@@ -108,9 +112,7 @@ def verify_range(
         require_day(project, day)
     try:
         for done, day in enumerate(days):
-            proofs = verify_day(
-                project, day, exhaustive=exhaustive, only_bars=only_bars, afresh=done == 0, observer=observer
-            )
+            proofs = verify_day(project, day, exhaustive=exhaustive, only=only, afresh=done == 0, observer=observer)
             observer(Progress("check", day.isoformat(), done + 1, len(days), "days"))
             yield day, proofs
     finally:
