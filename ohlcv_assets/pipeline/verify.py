@@ -6,7 +6,8 @@ What belongs here: every check of a day in one call. What does not: the checks (
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -77,20 +78,29 @@ def verify_day(
         The dataset does not have that day.
     """
     require_day(project, day)
-    proofs: list[Proof] = []
     kinds = (*STORED_CHECKS, EVERY_TRADE) if exhaustive else stored_kinds(project)
-    of_trades = [
-        ("trades", partial(_plain, trades_checks(project, day))),
-        ("stored_trades", partial(_plain, stored_checks(project, day, names(kinds), observer, afresh=afresh))),
-    ]
-    direct = direct_checks(project, day) if only == "bars" else ()
-    of_bars = [("ohlcv", partial(_named, chain(bar_checks(project, day), direct)))]
-    for asset, run in [*(of_trades if only != "bars" else ()), *(of_bars if only != "trades" else ())]:
-        try:
-            proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
-        except (LakeError, StoreError, MachineError) as error:
-            proofs.append(Proof(day, asset, Verdict("readable", passed=False, summary=str(error))))
+    proofs: list[Proof] = []
+    if only != "bars":
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="proof") as beside:
+            # The file is hashed while the store's trades come; the store is asked by this thread alone.
+            of_file = beside.submit(_proved, day, "trades", partial(_plain, trades_checks(project, day)))
+            stored = stored_checks(project, day, names(kinds), observer, afresh=afresh)
+            of_store = _proved(day, "stored_trades", partial(_plain, stored))
+        proofs += (*of_file.result(), *of_store)
+    if only != "trades":
+        direct = direct_checks(project, day) if only == "bars" else ()
+        proofs += _proved(day, "ohlcv", partial(_named, chain(bar_checks(project, day), direct)))
     return tuple(proofs)
+
+
+def _proved(day: dt.date, asset: str, run: Callable[[], Iterator[tuple[str, Verdict]]]) -> list[Proof]:
+    """Run checks; the first that cannot be run is the last, and says why."""
+    proofs: list[Proof] = []
+    try:
+        proofs.extend(Proof(day, name or asset, verdict) for name, verdict in run())
+    except (LakeError, StoreError, MachineError) as error:
+        proofs.append(Proof(day, asset, Verdict("readable", passed=False, summary=str(error))))
+    return proofs
 
 
 def verify_range(
