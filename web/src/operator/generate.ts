@@ -136,7 +136,7 @@ export class GenerateDialog {
     select.append(make("option", "as the dataset's", { value: "" }), ...LAWS[law].map((name) => make("option", name)));
     const label = make("label", `${LAW_NAMES[law]} `);
     label.append(select);
-    byId("generate-laws", HTMLElement).append(label);
+    this.seed.parentElement?.before(label);
     return select;
   }
 }
