@@ -109,9 +109,9 @@ def test_batches_are_seen_as_they_are_written(
     waiting.set()
     job = page.locator("#jobs .job")
     expect(job).to_contain_text("cancelled", timeout=20_000)
-    kept = service_of(served).jobs.all()[0].report
-    assert kept is not None
-    assert stored(served).num_rows == kept["trades"] < 45_000
+    kept = stored(served).num_rows
+    assert 20_000 <= kept < 45_000
+    expect(job).to_contain_text(f"{kept:,} trades stored")
     expect(job).to_contain_text("stored of 45,000 ordered")
     expect(page.locator("#generate")).to_be_enabled()
 
