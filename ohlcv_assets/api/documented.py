@@ -118,7 +118,11 @@ def ok(description: str, content: Mapping[str, object], *, cached: bool = True) 
         text = {"schema": {"type": "string"}}
         found[200]["headers"] = {
             "ETag": {"description": "Tag of the answer, for If-None-Match.", **text},
-            "Cache-Control": {"description": "immutable where all days of the range are proved.", **text},
+            "Cache-Control": {
+                "description": "How long the answer may be kept; immutable where the days of the range are closed and "
+                "`version` is the present one.",
+                **text,
+            },
         }
         found[304] = {"description": "The client has this answer already (If-None-Match)."}
     return found

@@ -7,7 +7,7 @@ All instants are UTC nanoseconds; all ranges are half open; tables go in and com
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import Resolution
+from ohlcv_assets.market.schema import FIGURES
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.units import Nanos
 
@@ -170,8 +171,16 @@ class TradeStore(Protocol):
         """Count the stored trades of every day, from the data itself."""
         ...
 
-    def content(self, day: dt.date) -> pa.Table:
-        """Return a day's ``market.schema.CONTENT``, computed by the store from the data itself."""
+    def content(self, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``, computed by the store from the data itself.
+
+        Parameters
+        ----------
+        day
+            UTC.
+        figures
+            Which are needed; a store that computes each on its own gives 0 for the others.
+        """
         ...
 
     def fetch(self, keys: pa.Table) -> pa.Table:
@@ -201,6 +210,15 @@ class ReplacesMany(Protocol):
 
         Days are proved and recorded in groups; whoever is interrupted leaves those of the groups under way dirty.
         """
+        ...
+
+
+@runtime_checkable
+class LoadsByParts(Protocol):
+    """A trade store in which days wait for each other while they are loaded, unless they lie in different parts."""
+
+    def part_of(self, day: dt.date) -> Hashable:
+        """Return which part a day lies in; the same for all days where none waits for another."""
         ...
 
 

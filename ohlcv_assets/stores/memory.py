@@ -9,7 +9,7 @@ import datetime as dt
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
 
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
-from ohlcv_assets.market.schema import CONTENT, STORED, TS_TYPE, TURNOVER
+from ohlcv_assets.market.schema import CONTENT, FIGURES, STORED, TS_TYPE, TURNOVER
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.tables import (
@@ -135,7 +135,7 @@ class MemoryTradeStore:
         with self._lock:
             return {day: table.num_rows for day, table in sorted(self._trades.items())}
 
-    def content(self, day: dt.date) -> pa.Table:
+    def content(self, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:  # noqa: ARG002 -- all in one pass
         """Return a day's ``market.schema.CONTENT``."""
         table = self._day(day)
         hours = nanos(table.column("ts")) // HOUR * HOUR

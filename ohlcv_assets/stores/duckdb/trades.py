@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -151,7 +151,7 @@ class DuckDBTradeStore:
             counted = {day: int(session.rows(sql.count(day), _bounds(day))[0][0]) for day in days}
         return {day: count for day, count in counted.items() if count > 0}
 
-    def content(self, day: dt.date) -> pa.Table:
+    def content(self, day: dt.date, figures: Collection[str] = schema.FIGURES) -> pa.Table:  # noqa: ARG002 -- all in one pass
         """Return a day's ``market.schema.CONTENT``."""
         return self._figures(day, sql.content, schema.CONTENT)
 

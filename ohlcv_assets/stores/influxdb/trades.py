@@ -13,7 +13,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
@@ -22,13 +22,14 @@ import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
 from ohlcv_assets.errors import StoreAccessError, StoreMismatchError
+from ohlcv_assets.market.schema import FIGURES
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, GivenDay, LoadReport
 from ohlcv_assets.stores.influxdb.appending import Appending
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
 from ohlcv_assets.stores.influxdb.bulk.backups import Backups
 from ohlcv_assets.stores.influxdb.bulk.choice import Way, against_backups, way_of
-from ohlcv_assets.stores.influxdb.bulk.groups import ABREAST, together
+from ohlcv_assets.stores.influxdb.bulk.groups import ABREAST, part_of, together
 from ohlcv_assets.stores.influxdb.bulk.loading import BulkLoader, Going
 from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.connection import Connection
@@ -138,6 +139,10 @@ class InfluxTradeStore(InfluxStore):
             for reports in pool.map(lambda group: self._replaced(group, share, observer), groups):
                 yield from reports
 
+    def part_of(self, day: dt.date) -> int | None:
+        """Return the number of the shard that a day is loaded into in bulk; None for days that go by lines."""
+        return part_of(day, lambda day: self._way(day).loader)
+
     def append(self, trades: pa.Table, *, free: bool = False) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
         return self._appending.append(trades, free=free)
@@ -191,9 +196,9 @@ class InfluxTradeStore(InfluxStore):
         """Count the trades of every day."""
         return queries.counts_by_day(self._asker, self._bucket)
 
-    def content(self, day: dt.date) -> pa.Table:
-        """Return a day's ``market.schema.CONTENT``."""
-        return queries.content(self._asker, self._bucket, day)
+    def content(self, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``; the server reads the trades once for each figure."""
+        return queries.content(self._asker, self._bucket, day, figures)
 
     def fetch(self, keys: pa.Table) -> pa.Table:
         """Return the trades at exactly these (symbol, ts)."""
@@ -252,9 +257,9 @@ class InfluxTradeStore(InfluxStore):
         return [each for each in given if each.content.day not in settled]
 
     def _counts(self, contents: Sequence[DayContent], field: str | None = None) -> dict[dt.date, Mapping[str, int]]:
-        """Count the trades of some days; of many perhaps by one field."""
+        """Count the trades of some days, perhaps by one field."""
         days = [content.day for content in contents]
-        if len(days) <= 1:
+        if not days or (len(days) == 1 and field is None):
             return {day: self.counts(day) for day in days}
         found = queries.days_counts(self._asker, self._bucket, min(days), max(days), field)
         return {day: found.get(day, {}) for day in days}
@@ -287,7 +292,7 @@ class InfluxTradeStore(InfluxStore):
             story = self._load(way, lease, contents, feeds, share, observer)
             self._note_answers(lease, story)
             # A file is taken whole, with all of its fields, or not at all, and no field was there before.
-            found = self._counts(contents, TRADES.counted)
+            found = self._counts(contents, None if way.loader is None else TRADES.counted)
             for content, feed in zip(contents, feeds, strict=True):
                 self._require(content, feed.counts, Counter(found[content.day]))
             # Still as a writer: who deletes everything waits until the record is made.
@@ -343,6 +348,8 @@ class InfluxTradeStore(InfluxStore):
         with a load. Files tell; a point that is there already makes the series known again.
         """
         for _ in range(UNCOVERING):
+            if self._backups is not None:
+                self._backups.forget()
             left = first_of_each(self.backed_up(day, afresh=True))
             if left.num_rows == 0:
                 return

@@ -153,6 +153,11 @@ def points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequ
     return _points(asker, shape, bucket, statements, part.span, name)
 
 
+def points_of_all(asker: Asker, shape: Shape, bucket: str, part: Part, *, name: str) -> pa.Table:
+    """Return the points of all symbols in one request and one statement, in any order; there must not be many."""
+    return _points(asker, shape, bucket, [f"{_select(shape)} WHERE {_span(part)} GROUP BY symbol"], part.span, name)
+
+
 def few_points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, *, name: str) -> pa.Table:
     """Return the points of one symbol in one request, in order; ``FEW_ROWS`` at most."""
     statement = f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol"
