@@ -180,7 +180,7 @@ def _methods(request: Request) -> str:
     """Return what an address takes; several routes may share it, and the framework names the first one's alone."""
     routes = (route for router in request.app.state.routers for route in router.routes)
     at = [route for route in routes if isinstance(route, APIRoute) and route.path_regex.match(request.scope["path"])]
-    methods = {method for route in at for method in route.methods}
+    methods = {method for route in at for method in route.methods or ()}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
