@@ -69,7 +69,7 @@ def test_nothing_surprises_the_service(served: tuple[str, str], tmp_path: Path) 
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run"]
     command += [f"{url}/openapi.json", "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(CASES)]
     command += ["--suppress-health-check", "all", "--continue-on-failure", "--no-color", "--seed", "1"]
-    command += ["--header", f"X-API-Key: {key}"]
+    command += ["--header", f"X-API-Key: {key}", "--request-timeout", "300"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=3_600, cwd=tmp_path, env=environ, check=False)
     print(ran.stdout)  # noqa: T201 -- how many cases there were, and which failed
     assert ran.returncode == 0, ran.stdout[-20_000:]
