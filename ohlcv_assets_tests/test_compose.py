@@ -71,8 +71,10 @@ def test_the_service_goes_by_the_same_settings_and_answers_to_this_machine_alone
     """Its port is on loopback, and by another name it is not to be had: pages of other sites cannot read it."""
     environment = dict(SERVICES["api"]["environment"])
     own = {name: environment.pop(name) for name in list(environment) if name.startswith("OHLCV_SERVE_")}
-    assert environment == SERVICES["code"]["environment"]
+    assert environment == {**SERVICES["code"]["environment"], "OHLCV_INFLUX_TASKS_TOKEN": None}
     assert own == {
+        "OHLCV_SERVE_DAGSTER_URL": None,
+        "OHLCV_SERVE_GENERATE": None,
         "OHLCV_SERVE_HOST": "0.0.0.0",  # noqa: S104 -- within its container
         "OHLCV_SERVE_NAMES": "localhost",
         "OHLCV_SERVE_OPEN_READS": "true",

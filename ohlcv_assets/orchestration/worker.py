@@ -23,6 +23,9 @@ from ohlcv_assets.settings import Settings
 ORPHANED: Final = 70
 """Exit code of a worker whose parent is gone."""
 
+EVENTS_AT_ONCE: Final = 100
+"""Most events that Dagster stores together where it knows several beforehand: those of what a run is to make."""
+
 TELL_EVERY: Final = 0.1
 """Seconds between two events of the same stage that a worker passes on; the last one of a subject always is."""
 
@@ -128,6 +131,7 @@ def _runner(assignment: Assignment, observer: Observer) -> Callable[[dt.date], D
 
     project = replace(open_project(assignment.settings), observer=observer)
     project.source  # noqa: B018 -- planning takes a second, which is not the first day's
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
     instance = warm_instance(assignment.home)
     runner = Runner(project, instance, assignment.backfill)
 

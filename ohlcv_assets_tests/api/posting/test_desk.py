@@ -148,7 +148,7 @@ def test_a_failing_store_doubles_nothing(project: Project, monkeypatch: pytest.M
     """What it has all the same is told of with the next commit, once; the repeated request completes."""
     committer, store = committer_of(project), project.trade_store
 
-    def half(trades: pa.Table) -> int:
+    def half(trades: pa.Table, **_free: bool) -> int:
         type(store).append(store, trades.slice(0, 1))
         raise StoreUnavailableError("the store went away")
 

@@ -23,6 +23,12 @@ HOLDERS: Final[set[str]] = set()
 """The holders of this process that have not given back. Labels of others of this process are over: those could not be
 removed, since the server was away."""
 
+KEPT: Final = "kept"
+"""Property of a lease that is kept between uses, and given back as soon as somebody says to be waiting."""
+
+WANTED: Final = "wanted"
+"""Property by which somebody says so."""
+
 _DOES: Final[Mapping[str, str]] = {"deleting": "deletes from", "writing": "writes to"}
 
 
