@@ -16,7 +16,7 @@ from ohlcv_assets.cli.context import AsJson, From, To, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import duration, number, remark, show, show_fitting, show_json, table
 from ohlcv_assets.cli.ranges import days_asked
-from ohlcv_assets.cli.task_parts import Resolutions, heading
+from ohlcv_assets.cli.task_parts import Named, Resolutions, heading, named
 from ohlcv_assets.cli.watch import log_chunk, watching
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
 def run(
     ctx: typer.Context,
-    resolution: Annotated[
-        list[str] | None, typer.Argument(help="1m, 5m, 15m, 1h or 1d; all where none is named.")
-    ] = None,
+    names: Named = None,
     *,
+    resolution: Resolutions = None,
     start: From = None,
     end: To = None,
     as_json: AsJson = False,
@@ -42,7 +41,7 @@ def run(
     from ohlcv_assets.progress import everybody, only
     from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
 
-    chosen = require_names(resolution or ())
+    chosen = require_names(named(names, resolution))
     project = request_of(ctx).project(bar_engine="influx-task")
     require_influxdb(project.settings)
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
@@ -59,6 +58,7 @@ def run(
 
 def history(
     ctx: typer.Context,
+    names: Named = None,
     *,
     resolution: Resolutions = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs, the latest first.")] = 20,
@@ -70,7 +70,7 @@ def history(
     from ohlcv_assets.stores.influxdb.tasks.definitions import require_names
     from ohlcv_assets.stores.influxdb.tasks.history import past_runs
 
-    chosen = require_names(resolution or ())
+    chosen = require_names(named(names, resolution))
     settings = request_of(ctx).settings()
     with tasks_connection(settings) as connection:
         found = past_runs(connection, influx_layout(settings), chosen, limit)

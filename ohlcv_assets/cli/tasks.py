@@ -14,7 +14,7 @@ import typer
 from ohlcv_assets.cli.context import AsJson, request_of
 from ohlcv_assets.cli.outcome import ExitCode
 from ohlcv_assets.cli.output import remark, show, show_json, table
-from ohlcv_assets.cli.task_parts import Resolutions, heading
+from ohlcv_assets.cli.task_parts import Named, Resolutions, heading, named
 from ohlcv_assets.cli.task_runs import history, run
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def tasks() -> None:
 @app.command()
 def install(
     ctx: typer.Context,
+    names: Named = None,
     *,
     resolution: Resolutions = None,
     repair: Annotated[
@@ -46,7 +47,7 @@ def install(
     from ohlcv_assets.influx_tasks import managed_tasks
 
     settings = request_of(ctx).settings()
-    with managed_tasks(settings, resolution) as manager:
+    with managed_tasks(settings, named(names, resolution)) as manager:
         done = manager.install(repair=repair)
     _tell(settings, done, as_json=as_json)
     if any(one.deed == "left" for one in done):
@@ -60,12 +61,12 @@ def install(
 
 
 @app.command(name="list")
-def list_(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
+def list_(ctx: typer.Context, names: Named = None, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Show the tasks: whether they run, and what is not as it should be."""
     from ohlcv_assets.influx_tasks import managed_tasks, standing_document
 
     settings = request_of(ctx).settings()
-    with managed_tasks(settings, resolution) as manager:
+    with managed_tasks(settings, named(names, resolution)) as manager:
         found = manager.look()
     if as_json:
         show_json(heading(settings) | {"tasks": [standing_document(standing) for standing in found]})
@@ -76,23 +77,23 @@ def list_(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson
 
 
 @app.command()
-def pause(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
+def pause(ctx: typer.Context, names: Named = None, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Let the tasks rest; a run that is under way goes on."""
     from ohlcv_assets.influx_tasks import managed_tasks
 
     settings = request_of(ctx).settings()
-    with managed_tasks(settings, resolution) as manager:
+    with managed_tasks(settings, named(names, resolution)) as manager:
         done = manager.set_active(active=False)
     _tell(settings, done, as_json=as_json)
 
 
 @app.command()
-def resume(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
+def resume(ctx: typer.Context, names: Named = None, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Let paused tasks run again."""
     from ohlcv_assets.influx_tasks import managed_tasks
 
     settings = request_of(ctx).settings()
-    with managed_tasks(settings, resolution) as manager:
+    with managed_tasks(settings, named(names, resolution)) as manager:
         done = manager.set_active(active=True)
     _tell(settings, done, as_json=as_json)
     if not as_json:
@@ -102,12 +103,12 @@ def resume(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJso
 
 
 @app.command()
-def remove(ctx: typer.Context, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
+def remove(ctx: typer.Context, names: Named = None, *, resolution: Resolutions = None, as_json: AsJson = False) -> None:
     """Remove the tasks; the bars stay."""
     from ohlcv_assets.influx_tasks import managed_tasks
 
     settings = request_of(ctx).settings()
-    with managed_tasks(settings, resolution) as manager:
+    with managed_tasks(settings, named(names, resolution)) as manager:
         done = manager.remove()
     _tell(settings, done, as_json=as_json)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -81,6 +82,17 @@ class LoadReport:
     detail: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
+class Hold(Protocol):
+    """Days of trades that nobody else changes for as long as it lasts."""
+
+    def mark(self, day: dt.date) -> Hashable:
+        """Return what stays equal, in later holds too, until somebody may have changed the trades of a held day.
+
+        A thread's own changes within the hold change it too, or do not.
+        """
+        ...
+
+
 class TradeStore(Protocol):
     """Trades, at most one per (symbol, ts)."""
 
@@ -114,12 +126,37 @@ class TradeStore(Protocol):
         """
         ...
 
-    def append(self, trades: pa.Table) -> int:
-        """Add or overwrite single trades by (symbol, ts) and return how many; their days lose their clean record."""
+    def append(self, trades: pa.Table, *, free: bool = False) -> int:
+        """Add or overwrite single trades by (symbol, ts) and return how many; their days lose their clean record.
+
+        Parameters
+        ----------
+        trades
+            In any order.
+        free
+            Whether no two of them have the same (symbol, ts) and none is stored there: who holds their days knows.
+        """
+        ...
+
+    def holding(self, days: Sequence[dt.date]) -> AbstractContextManager[Hold]:
+        """Keep everybody else from changing the trades of some days: other threads, processes and machines.
+
+        What the same thread appends to these days meanwhile is part of it. So whoever looks what is stored and then
+        adds to it, within one hold, overwrites nobody's trades.
+
+        Raises
+        ------
+        StoreBusyError
+            Somebody else held one of them for too long.
+        """
         ...
 
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record; return how many trades went."""
+        ...
+
+    def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
+        """Return the instant of each symbol's last trade on a day; symbols without any are left out."""
         ...
 
     def day_records(self) -> Mapping[dt.date, DayRecord]:

@@ -52,7 +52,7 @@ def test_bars_of_a_day_by_hand(server: FakeServer, project: Project, ohlcv: Ohlc
     assert project.bar_store.read(RESOLUTIONS["1h"], *day_bounds(DAY)).num_rows > 0
     records = [found for found in project.chunks.records() if found.source_hash]
     assert {(one.resolution, one.state) for one in records} == {(name, "done") for name in ("1m", "5m", "15m", "1h")}
-    again = ohlcv("tasks", "run", "1d", *words, "--json")
+    again = ohlcv("tasks", "run", "-r", "1d", *words, "--json")
     assert again.code == 0
     assert (again.document["resolutions"], again.document["days"], again.document["succeeded"]) == (["1d"], 1, True)
     assert {task["status"] for task in server.tasks.held.values()} == {"active"}

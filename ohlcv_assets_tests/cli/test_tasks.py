@@ -120,6 +120,28 @@ def test_paused_resumed_removed(server: FakeServer, ohlcv: Ohlcv) -> None:
     assert server.tasks.held == {}
 
 
+@pytest.mark.parametrize(
+    "words", [["1h", "1d"], ["-r", "1h", "-r", "1d"], ["1h", "-r", "1d"], ["1h", "1d", "-r", "1h"]]
+)
+def test_resolutions_are_named_in_either_form(server: FakeServer, ohlcv: Ohlcv, words: list[str]) -> None:
+    """After the command or by the option, or both: each counts once, in every command about tasks."""
+
+    def told(command: str) -> list[tuple[str, str]]:
+        done = ohlcv("tasks", command, *words, "--json")
+        assert done.code == 0, done.err
+        return [(one["resolution"], one.get("deed") or one["state"]) for one in done.document["tasks"]]
+
+    assert ohlcv("tasks", "install").code == 0
+    assert told("install") == [("1h", "unchanged"), ("1d", "unchanged")]
+    assert told("list") == [("1h", "active"), ("1d", "active")]
+    assert told("pause") == [("1h", "paused"), ("1d", "paused")]
+    assert told("resume") == [("1h", "resumed"), ("1d", "resumed")]
+    server.tasks.pass_time(NOON, NOON + 3_700_000_000_000)
+    runs = ohlcv("tasks", "history", *words, "--json").document["runs"]
+    assert {one["resolution"] for one in runs} == {"1h", "1d"}
+    assert told("remove") == [("1h", "removed"), ("1d", "removed")]
+
+
 def test_what_has_run(server: FakeServer, ohlcv: Ohlcv) -> None:
     """The latest runs with what they made, for people and for machines; the list says how far each has come."""
     ohlcv("tasks", "install", "-r", "1m", "-r", "5m")

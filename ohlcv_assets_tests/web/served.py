@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,18 +61,21 @@ class Served:
         Where its data are.
     url, key
         Where it is, and a key of a test's.
+    more
+        Settings other than those of `settings_of`.
     """
 
     folder: Path
     url: str = ""
     key: str = ""
     service: Service | None = None
+    more: Mapping[str, object] = field(default_factory=dict)
     _port: int = 0
     _running: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
         """Start it."""
-        self.service = open_service(load_settings(**settings_of(self.folder)))
+        self.service = open_service(load_settings(**{**settings_of(self.folder), **self.more}))
         host, self._port = self._running.enter_context(running(self.service, self._port))
         self.url = f"http://{host}:{self._port}/"
 
@@ -93,9 +97,14 @@ def settings_of(folder: Path) -> dict[str, Any]:  # Any: values of settings
     }
 
 
+def write_universe(folder: Path) -> None:
+    """Write down the two symbols."""
+    (folder / "universe.toml").write_text(_UNIVERSE)
+
+
 def make_days(folder: Path) -> None:
     """Make every day but the last two."""
-    (folder / "universe.toml").write_text(_UNIVERSE)
+    write_universe(folder)
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
     project = open_service(load_settings(**settings_of(folder))).project

@@ -102,9 +102,13 @@ def test_empty_days_look_empty(open_page: Opener) -> None:
 
 
 def test_an_unknown_symbol_is_named(open_page: Opener) -> None:
-    """An address with a symbol that is not there says so."""
+    """An address with a symbol that is not there says so, and leads to those that are."""
     page = open_page("?symbol=NOPE")
     expect(page.locator("#cover")).to_contain_text("The dataset has no symbol NOPE.")
+    page.get_by_role("button", name="Find a symbol").click()
+    page.keyboard.type("btc")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#stage[data-phase=ready]")
 
 
 def test_a_key_is_asked_for_and_kept_for_the_tab(open_page: Opener, service: Standin) -> None:

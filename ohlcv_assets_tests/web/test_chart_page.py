@@ -141,5 +141,45 @@ def test_a_phone_has_room_for_everything(open_page: Opener) -> None:
     assert wide <= 360
     assert box is not None
     assert box["height"] > 420
+    legend, scale = (
+        page.locator("#legend").bounding_box(),
+        page.evaluate("parseFloat(stage.style.getPropertyValue('--scale'))"),
+    )
+    assert legend is not None
+    assert legend["x"] + legend["width"] <= 360 - scale
     page.locator("#symbol").click()
     expect(page.locator("#found li")).to_have_count(4)
+
+
+SHIFTS = """new Promise((done) => {
+  let sum = 0;
+  const add = (list) => { for (const one of list.getEntries()) sum += one.value; };
+  new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 100);
+})"""
+
+
+@pytest.mark.parametrize("size", [(1280, 760), (390, 844)])
+def test_nothing_moves_while_the_page_loads(open_page: Opener, size: tuple[int, int]) -> None:
+    """The sum of layout shifts is far below 0.1, which counts as good."""
+    assert open_page(size=size).evaluate(SHIFTS) < 0.05
+
+
+def test_every_control_has_a_name(open_page: Opener) -> None:
+    """Screen readers have something to say of each button, field and region."""
+    page = open_page()
+    for key in ("", "/", "d", "?"):
+        if key:
+            page.keyboard.press("Escape")
+            page.keyboard.press(key)
+        names_are_there(page)
+
+
+_CONTROLS = "button|textbox|spinbutton|combobox|checkbox|link|application|dialog|progressbar"
+
+
+def names_are_there(page: Page) -> None:
+    """Hold what screen readers find on a page: none of what can be used is without a name."""
+    tree = page.locator("body").aria_snapshot()
+    nameless = re.findall(rf"- (?:{_CONTROLS})\s*(?:\[|:|$).*", tree, re.MULTILINE)
+    assert nameless == []

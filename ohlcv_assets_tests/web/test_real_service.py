@@ -59,12 +59,36 @@ def test_the_page_shows_what_the_store_holds(open_served: Opener, served: Served
     assert complaints == []
 
 
-def test_zooming_and_scrolling_back_over_a_month(open_served: Opener) -> None:
+def time_at(page: Page, left: int) -> dt.datetime:
+    """Return the time of the bar at a place of the screen."""
+    page.mouse.move(left, 300)
+    drawn(page)
+    text = page.locator("#legend .when").inner_text().rpartition("· ")[2]
+    return dt.datetime.strptime(text, "%a %d %b %Y %H:%M").replace(tzinfo=dt.UTC)
+
+
+def test_zooming(open_served: Opener) -> None:
+    """Wheel and keys show more bars or fewer; the last one stays in sight."""
+    page = open_served("?symbol=BTC-USD&resolution=1h")
+    widths = [time_at(page, 1_100) - time_at(page, 100)]
+    page.mouse.wheel(0, 400)
+    drawn(page)
+    widths.append(time_at(page, 1_100) - time_at(page, 100))
+    for _ in range(6):
+        page.keyboard.press("+")
+    drawn(page)
+    widths.append(time_at(page, 1_100) - time_at(page, 100))
+    page.keyboard.press("-")
+    drawn(page)
+    widths.append(time_at(page, 1_100) - time_at(page, 100))
+    assert widths[2] < widths[3] < widths[0] < widths[1]
+    ends_with(page, "Fri 29 Mar 2024 23:00")
+
+
+def test_scrolling_back_over_a_month(open_served: Opener) -> None:
     """Older bars come as they are needed, down to the first of all; the latest are one key away."""
     page = open_served("?symbol=BTC-USD&resolution=1h")
     page.locator("#chart").focus()
-    page.mouse.move(600, 300)
-    page.mouse.wheel(0, 400)
     for _ in range(12):
         page.keyboard.press("Shift+ArrowLeft")
         drawn(page)
@@ -80,7 +104,13 @@ def test_zooming_and_scrolling_back_over_a_month(open_served: Opener) -> None:
 
 def test_picked_days_that_are_too_wide_come_coarser(open_served: Opener) -> None:
     """The service's rule and reason are on the page, which ends with the last of the picked days."""
-    page = open_served("?symbol=BTC-USD&resolution=1m&from=2024-02-01&to=2024-03-10")
+    page = open_served("?symbol=BTC-USD&resolution=1m")
+    page.keyboard.press("d")
+    expect(page.locator("#dates-known")).to_contain_text("from 2024-02-01 to 2024-03-31")
+    page.locator("#dates-from").fill("2024-02-01")
+    page.locator("#dates-to").fill("2024-03-10")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page).to_have_url(re.compile("from=2024-02-01&to=2024-03-10"))
     expect(page.locator("#effective")).to_have_text("15m instead of 1m: the range is longer than 30 days")
     page.wait_for_selector(READY)
     ends_with(page, "Sun 10 Mar 2024 23:45")

@@ -71,6 +71,7 @@ export function answer(given: Readonly<Record<string, unknown>> = {}): Record<st
     days: 10,
     complete: true,
     role: "admin",
+    most_generated: 1_000_000,
     dagster: null,
     resolutions: [RESOLUTION, { ...RESOLUTION, resolution: "1d" }],
     tasks: { there: false, text: "None.", runs: [] },

@@ -135,6 +135,9 @@ class Operations(Standing):
     """All that an operator looks at."""
 
     role: Role | None = Field(description="What the caller may do: admin for all that changes something.")
+    most_generated: int | None = Field(
+        description="Trades that POST /generate makes at most; null where the dataset was imported.", ge=1
+    )
     dagster: str | None = Field(description="Where Dagster's pages are; null where OHLCV_SERVE_DAGSTER_URL is not set.")
     resolutions: list[ResolutionOperation] = Field(description="From fine to coarse.")
     tasks: Tasks = Field(description="The tasks of the store.")
@@ -157,6 +160,7 @@ _RUN_EXAMPLE: Final = {
 _EXAMPLE: Final = {
     **status.EXAMPLE,
     "role": "admin",
+    "most_generated": 1_000_000,
     "dagster": "http://127.0.0.1:3000",
     "resolutions": [
         {
@@ -255,6 +259,7 @@ async def operations(request: Request, service: Shared, caller: Asked) -> Respon
     document = {
         **status_document(service, found),
         "role": caller.role,
+        "most_generated": service.settings.serve_generate if service.project.dataset.kind == "synthetic" else None,
         "dagster": service.settings.serve_dagster_url or None,
         "tasks": _tasks(tasks, insider=insider),
         "checks": [_check(one) for one in await desks.days.ask_briefly(service, _MOMENT) or ()],

@@ -22,7 +22,7 @@ from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.downsampling import rolling
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import bar_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads.asking import Asker

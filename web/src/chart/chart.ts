@@ -20,7 +20,7 @@ import {
 } from "lightweight-charts";
 
 import type { Change, History } from "../core/bars.js";
-import { formatInstant } from "../core/format.js";
+import { formatInstant, formatPrice } from "../core/format.js";
 import type { Span } from "../core/ranges.js";
 import { isIntraday, type Resolution } from "../core/resolutions.js";
 import { candleOf, columnOf, vwapPoints } from "../core/series.js";
@@ -40,7 +40,12 @@ export interface ChartEvents {
   readonly onPoint: (index: number | null) => void;
   /** What is visible changed: bars to the left and right of it that are loaded; negative beyond them. */
   readonly onMove: (before: number, after: number) => void;
+  /** The scale of prices is so many pixels wide, on which nothing else may lie. */
+  readonly onScale: (width: number) => void;
 }
+
+/** Part of what is visible that is left free after the last bar. */
+const GAP = 0.02;
 
 export class Chart {
   private readonly chart: IChartApi;
@@ -72,7 +77,7 @@ export class Chart {
     this.vwap.applyOptions({ crosshairMarkerVisible: false });
     this.volume = this.chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" } }, 1);
     this.volume.applyOptions({ priceLineVisible: false, lastValueVisible: false });
-    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.2, bottom: 0 } });
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.2, bottom: 0 }, entireTextOnly: true });
     this.chart.panes()[0]?.setStretchFactor(4);
     this.chart.panes()[1]?.setStretchFactor(1);
     this.paint();
@@ -83,7 +88,8 @@ export class Chart {
   draw(labels: Labels, whole: boolean): void {
     this.labels = labels;
     this.whole = whole;
-    const priceFormat = { type: "price", precision: labels.decimals, minMove: labels.tickSize } as const;
+    const formatter = (price: number): string => formatPrice(price, labels.decimals);
+    const priceFormat = { type: "custom", formatter, minMove: labels.tickSize } as const;
     this.candles.applyOptions({ priceFormat });
     this.vwap.applyOptions({ priceFormat });
     this.chart.timeScale().applyOptions({ timeVisible: isIntraday(labels.resolution) });
@@ -124,11 +130,16 @@ export class Chart {
     return vwapPoints(this.history.all, index, this.intraday(), this.whole, index + 1)[0]?.value ?? null;
   }
 
-  /** Show a span of time, or all bars. */
-  show(span: Span | null): void {
+  /**
+   * Show a span of time, or all bars.
+   *
+   * @param open whether it ends with the last bar there is, which then stands a little off the scale
+   */
+  show(span: Span | null, open: boolean): void {
     const from = span === null ? 0 : this.history.indexFrom(span.start);
     const to = span === null ? this.history.length : this.history.indexFrom(span.end);
-    this.chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: Math.max(to, from + 10) - 0.5 });
+    const gap = open ? (to - from) * GAP : 0;
+    this.chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: Math.max(to + gap, from + 10) - 0.5 });
   }
 
   /** Show the latest bars at the usual width. */
@@ -165,6 +176,9 @@ export class Chart {
     this.chart.subscribeCrosshairMove((event: MouseEventParams) => {
       const index = event.logical ?? null;
       events.onPoint(index !== null && index >= 0 && index < this.history.length ? index : null);
+    });
+    this.chart.timeScale().subscribeSizeChange(() => {
+      events.onScale(this.candles.priceScale().width());
     });
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range !== null && !this.drawing) events.onMove(range.from, this.history.length - 1 - range.to);

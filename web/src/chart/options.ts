@@ -28,7 +28,7 @@ export function frameOptions(palette: Palette): DeepPartial<TimeChartOptions> {
     },
     grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
     crosshair: { vertLine: crosshair, horzLine: crosshair },
-    rightPriceScale: { borderColor: palette.line },
+    rightPriceScale: { borderColor: palette.line, entireTextOnly: true },
   };
 }
 

@@ -99,6 +99,8 @@ export interface Operations {
   readonly provedDays: number;
   readonly days: number;
   readonly role: string | null;
+  /** Trades that may be generated at a time; null where none may be. */
+  readonly mostGenerated: number | null;
   readonly dagster: string | null;
   readonly resolutions: readonly ResolutionState[];
   readonly tasks: { readonly there: boolean; readonly text: string; readonly runs: readonly TaskRun[] };
@@ -117,6 +119,7 @@ export function operationsOf(value: unknown): Operations {
     provedDays: numberOf(source, "proved_days"),
     days: numberOf(source, "days"),
     role: textOrNull(source, "role"),
+    mostGenerated: numberOrNull(source, "most_generated"),
     dagster: linkOrNull(source, "dagster"),
     resolutions: listOf(source["resolutions"], "resolutions").map(resolutionOf),
     tasks: {

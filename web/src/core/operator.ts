@@ -5,7 +5,7 @@
  */
 
 import { formatCount } from "./format.js";
-import type { Json } from "./json.js";
+import { isObject, type Json } from "./json.js";
 import type { DataCheck, Days, Job, Operations, ResolutionState, Task } from "./operations.js";
 import type { Problem } from "./problems.js";
 import type { Light } from "./state.js";
@@ -35,6 +35,18 @@ export interface Stretch {
   readonly from: number;
   readonly to: number;
   readonly title: string;
+}
+
+export type Role = "write" | "admin";
+
+/** Whether a role is enough for what needs another. */
+export function mayDo(role: string | null | undefined, needed: Role): boolean {
+  return role === "admin" || role === needed;
+}
+
+/** What is said of a key that is not enough; nothing of none. */
+export function roleText(role: string | null | undefined, needed: Role): string {
+  return role == null || mayDo(role, needed) ? "" : `The key has the role ${role}, which may not do this.`;
 }
 
 export function isUnderWay(job: Job): boolean {
@@ -210,9 +222,37 @@ export function jobName({ kind, about }: Job): string {
   return `${JOB_NAMES[kind] ?? kind}${typeof resolution === "string" ? ` of ${resolution}` : ""}`;
 }
 
-export function jobDays({ about }: Job): string {
+/** What a job is about: days, symbols, a seed. */
+export function jobAbout({ kind, about }: Job): string {
   const [first, last] = [about["first_day"], about["last_day"]];
-  return typeof first === "string" && typeof last === "string" ? rangeText({ first, last, reason: "" }) : "";
+  const days = typeof first === "string" && typeof last === "string" ? rangeText({ first, last, reason: "" }) : "";
+  if (kind !== "generate") return days;
+  const symbols = symbolsOf(about);
+  const which =
+    symbols.length === 0 ? "all symbols" : symbols.length > 3 ? `${symbols.length} symbols` : symbols.join(", ");
+  return [days, which, typeof about["seed"] === "number" ? `seed ${about["seed"]}` : ""]
+    .filter((text) => text !== "")
+    .join(" · ");
+}
+
+/** The chart of what a job generated, once there is something to see; null where there is not. */
+export function chartOf({ kind, about, report }: Job): string | null {
+  if (kind !== "generate" || typeof report?.["trades"] !== "number" || report["trades"] === 0) return null;
+  const [symbol] = symbolsOf(about);
+  return symbol === undefined ? "/" : `/?${new URLSearchParams({ symbol, resolution: "1m" }).toString()}`;
+}
+
+/** What a report tells of single days. */
+export function reportLines({ kind, report }: Job): readonly string[] {
+  const days = kind === "generate" ? report?.["by_day"] : undefined;
+  return isObject(days)
+    ? Object.entries(days).map(([day, count]) => `${day}: ${counted(Number(count), "trade")} stored`)
+    : [];
+}
+
+function symbolsOf(about: Json): readonly string[] {
+  const symbols = about["symbols"];
+  return Array.isArray(symbols) ? symbols.map(String) : [];
 }
 
 /** How far a job is, from 0 to 1; null where nobody knows. */
@@ -230,13 +270,25 @@ export function jobText(job: Job): string {
   const left = detail["seconds_left"];
   const of =
     total === null ? counted(done, unit.replace(/s$/, "")) : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
-  return typeof left === "number" && left >= 1 ? `${of} · ${spanText(left)} left` : of;
+  const { batches, trades_per_second: rate } = detail;
+  return [
+    of,
+    typeof batches === "number" ? `in ${batches === 1 ? "1 batch" : `${formatCount(batches)} batches`}` : "",
+    typeof rate === "number" ? `${formatCount(rate)} a second` : "",
+    typeof left === "number" && left >= 1 && isUnderWay(job) ? `${spanText(left)} left` : "",
+  ]
+    .filter((text) => text !== "")
+    .join(" · ");
 }
 
 function reported(kind: string, report: Json): string {
   const count = (name: string): number => (typeof report[name] === "number" ? report[name] : 0);
   if (kind === "verify") return `${formatCount(count("passed"))} of ${counted(count("checks"), "check")} passed`;
-  if (kind === "generate") return counted(count("trades"), "trade");
+  if (kind === "generate") {
+    const known = count("duplicates");
+    const [stored, of] = [counted(count("trades"), "trade"), formatCount(count("ordered"))];
+    return `${stored} stored of ${of} ordered${known === 0 ? "" : `, ${formatCount(known)} were there already`}`;
+  }
   const made = `${counted(count("days"), "day")}, ${counted(count("bars"), "bar")} made`;
   return count("days") + count("removed") === 0 ? "nothing was missing or stale" : made;
 }

@@ -1,5 +1,6 @@
 /** The two dialogs: which days an action is for, and the key that it needs. */
 
+import type { Role } from "../core/operator.js";
 import { byId } from "../page/elements.js";
 
 export interface Action {
@@ -66,9 +67,18 @@ export class ActionDialog {
   }
 }
 
+/** What a key is needed for, and the role that it needs. */
+export interface Need {
+  readonly needed: Role;
+  readonly go: () => void;
+}
+
+/** A key that somebody enters of his own accord may do everything. */
+const ALL: Need = { needed: "admin", go: () => undefined };
+
 export interface KeyEvents {
-  /** Try a key; what is returned is the problem, null where it may do everything. */
-  readonly use: (key: string) => Promise<string | null>;
+  /** Try a key; what is returned is the problem, null where it has the role. */
+  readonly use: (key: string, needed: Role) => Promise<string | null>;
   readonly forget: () => void;
 }
 
@@ -77,7 +87,7 @@ export class KeyDialog {
   private readonly key = byId("key", HTMLInputElement);
   private readonly problem = byId("key-problem", HTMLElement);
   private readonly events: KeyEvents;
-  private then: (() => void) | null = null;
+  private need = ALL;
 
   constructor(events: KeyEvents) {
     this.events = events;
@@ -97,9 +107,8 @@ export class KeyDialog {
     });
   }
 
-  /** @param then what the key was needed for */
-  open(has: boolean, said = "", then: (() => void) | null = null): void {
-    this.then = then;
+  open(has: boolean, said = "", need = ALL): void {
+    this.need = need;
     this.problem.textContent = said;
     byId("key-forget", HTMLElement).hidden = !has;
     if (!this.dialog.open) this.dialog.showModal();
@@ -112,13 +121,13 @@ export class KeyDialog {
       this.problem.textContent = "Enter the key, as the command printed it.";
       return;
     }
-    const problem = await this.events.use(key);
+    const problem = await this.events.use(key, this.need.needed);
     if (problem !== null) {
       this.problem.textContent = problem;
       this.key.select();
       return;
     }
     this.dialog.close();
-    this.then?.();
+    this.need.go();
   }
 }

@@ -1,19 +1,31 @@
 /** Jobs, updated in place: those under way above all else, with a bar that moves and a button to cancel. */
 
-import { agoText, isUnderWay, jobDays, jobName, jobShare, jobText, jobTone } from "../core/operator.js";
+import {
+  agoText,
+  chartOf,
+  isUnderWay,
+  jobAbout,
+  jobName,
+  jobShare,
+  jobText,
+  jobTone,
+  reportLines,
+} from "../core/operator.js";
+import { formatCount } from "../core/format.js";
 import type { Job } from "../core/operations.js";
 import { byId, make } from "../page/elements.js";
 import { button, chip } from "./parts.js";
 
-/** Jobs that are shown, and failures of each. */
+/** Jobs that are shown, and failures and days of each. */
 const SHOWN = 8;
 const FAILURES = 5;
+const DAYS = 7;
 
 export class JobList {
   private readonly rows = new Map<string, JobRow>();
-  private readonly cancel: (id: string) => void;
+  private readonly cancel: (job: Job) => void;
 
-  constructor(cancel: (id: string) => void) {
+  constructor(cancel: (job: Job) => void) {
     this.cancel = cancel;
   }
 
@@ -26,7 +38,7 @@ export class JobList {
     }
     // From the oldest on, so that each new one comes before all others.
     for (const job of [...shown].reverse()) {
-      const row = this.rows.get(job.id) ?? new JobRow(job.id, this.cancel);
+      const row = this.rows.get(job.id) ?? new JobRow(job, this.cancel);
       const list = byId(isUnderWay(job) ? "running" : "jobs", HTMLElement);
       if (row.item.parentElement !== list) list.prepend(row.item);
       this.rows.set(job.id, row);
@@ -39,24 +51,26 @@ export class JobList {
 class JobRow {
   readonly item = make("li", "", { class: "job" });
   private readonly head = make("div", "", { class: "head" });
-  private readonly bar = make("progress");
+  private readonly bar = make("progress", "", { "aria-label": "How far the job is" });
   private readonly text = make("p", "", { class: "quiet" });
   private readonly trouble = make("p", "", { class: "bad" });
   private readonly failures = make("ul", "", { class: "bad" });
+  private readonly days = make("ul", "", { class: "quiet" });
+  private readonly chart = make("a", "See it in the chart");
   private readonly end: HTMLButtonElement;
 
-  constructor(id: string, cancel: (id: string) => void) {
+  constructor(job: Job, cancel: (job: Job) => void) {
     this.end = button("Cancel", "End it after the day or batch that is under way", () => {
-      cancel(id);
+      cancel(job);
     });
-    this.item.dataset["job"] = id;
-    this.item.append(this.head, this.bar, this.text, this.trouble, this.failures);
+    this.item.dataset["job"] = job.id;
+    this.item.append(this.head, this.bar, this.text, this.days, this.chart, this.trouble, this.failures);
   }
 
   show(job: Job): void {
     const space = make("span", "", { class: "space" });
     const when = make("span", agoText(job.ended ?? job.created, Date.now()), { class: "quiet" });
-    const days = make("span", jobDays(job), { class: "quiet" });
+    const days = make("span", jobAbout(job), { class: "quiet" });
     this.item.dataset["state"] = job.state;
     const end = document.activeElement === this.end;
     this.head.replaceChildren(make("b", jobName(job)), chip(job.state, jobTone(job)), days, space, when, this.end);
@@ -72,6 +86,16 @@ class JobRow {
     this.trouble.textContent = job.state === "cancelled" ? "" : (job.error ?? "");
     this.trouble.hidden = this.trouble.textContent === "";
     this.failures.replaceChildren(...failuresOf(job).map((line) => make("li", line)));
+    this.showMade(job);
+  }
+
+  private showMade(job: Job): void {
+    const days = reportLines(job);
+    const more = days.length > DAYS ? [`and ${formatCount(days.length - DAYS)} more days`] : [];
+    this.days.replaceChildren(...[...days.slice(0, DAYS), ...more].map((line) => make("li", line)));
+    const chart = chartOf(job);
+    this.chart.hidden = chart === null;
+    if (chart !== null) this.chart.href = chart;
   }
 }
 

@@ -4,8 +4,10 @@
  * What belongs here: asking again and again, and what actions lead to. What does not: what is shown where.
  */
 
-import { isUnderWay, lightOf, pauseFor, type Watched } from "../core/operator.js";
+import { symbolList } from "../core/api.js";
+import { isUnderWay, lightOf, mayDo, pauseFor, type Role, roleText, type Watched } from "../core/operator.js";
 import { type Operations, operationsOf } from "../core/operations.js";
+import type { Json } from "../core/json.js";
 import { ProblemError } from "../core/problems.js";
 import { realClock } from "../net/clock.js";
 import { Http } from "../net/http.js";
@@ -14,6 +16,7 @@ import { byId } from "../page/elements.js";
 import { followTheme, toggleTheme } from "../page/theme.js";
 import { askedText, showBoard } from "./board.js";
 import { ActionDialog, KeyDialog } from "./dialogs.js";
+import { GenerateDialog } from "./generate.js";
 import { JobList } from "./jobs.js";
 import { Rows } from "./resolutions.js";
 
@@ -43,6 +46,10 @@ const watch = new Watch<Operations>(realClock, {
 
 const keys = new KeyDialog({ use: useKey, forget: forgetKey });
 const actions = new ActionDialog();
+const orders = new GenerateDialog({
+  symbols: async () => symbolList(await http.get("symbols")).symbols,
+  go: (order) => send("generate", order),
+});
 
 const rows = new Rows({
   onRun: (resolution) => {
@@ -58,8 +65,8 @@ const rows = new Rows({
   },
 });
 
-const jobs = new JobList((id) => {
-  withKey(() => void cancel(id));
+const jobs = new JobList(({ id, kind }) => {
+  withKey(() => void cancel(id), kind === "generate" ? "write" : "admin");
 });
 
 function tell(part: Partial<Watched>): void {
@@ -78,6 +85,9 @@ function tell(part: Partial<Watched>): void {
   const healing = found.jobs.some((job) => job.kind === "heal" && isUnderWay(job));
   byId("heal", HTMLButtonElement).disabled = healing;
   byId("verify", HTMLButtonElement).disabled = found.jobs.some((job) => job.kind === "verify" && isUnderWay(job));
+  const generate = byId("generate", HTMLButtonElement);
+  generate.hidden = found.mostGenerated === null;
+  generate.disabled = found.jobs.some((job) => job.kind === "generate" && isUnderWay(job));
 }
 
 function showLight(): void {
@@ -111,20 +121,17 @@ function showOutdated(): void {
   outdated.textContent = `What is shown is of ${answered} UTC and may have changed. ${why}`;
 }
 
-/** Do something that needs a key of the role admin: one is asked for where there is none. */
-function withKey(what: (found: Operations) => void): void {
+/** Do something that needs a key of a role: one is asked for where there is none. */
+function withKey(what: (found: Operations) => void, needed: Role = "admin"): void {
   const go = (): void => {
     if (state.found !== null) what(state.found);
   };
-  if (state.found?.role === "admin") go();
-  else keys.open(http.key !== null, http.key === null ? "" : roleText(state.found), go);
+  const role = state.found?.role;
+  if (mayDo(role, needed)) go();
+  else keys.open(http.key !== null, http.key === null ? "" : roleText(role, needed), { needed, go });
 }
 
-function roleText(found: Operations | null): string {
-  return found?.role == null ? "" : `The key has the role ${found.role}, which may not do this.`;
-}
-
-async function useKey(key: string): Promise<string | null> {
+async function useKey(key: string, needed: Role): Promise<string | null> {
   const before = http.key;
   http.key = key;
   try {
@@ -132,7 +139,7 @@ async function useKey(key: string): Promise<string | null> {
     sessionStorage.setItem(KEY, key);
     tell({ found, problem: null });
     void watch.now();
-    return found.role === "admin" ? null : roleText(found);
+    return mayDo(found.role, needed) ? null : roleText(found.role, needed);
   } catch (error) {
     http.key = before;
     return words(error);
@@ -190,9 +197,14 @@ function lastMade(found: Operations): string {
   return days.sort().at(-1) ?? found.lastDay;
 }
 
-async function start(path: string, first: string, last: string): Promise<string | null> {
+function start(path: string, first: string, last: string): Promise<string | null> {
+  return send(path, { first_day: first, last_day: last });
+}
+
+/** Start a job; what is returned is the problem, null where there is none. */
+async function send(path: string, document: Json): Promise<string | null> {
   try {
-    await http.post(path, { first_day: first, last_day: last });
+    await http.post(path, document);
   } catch (error) {
     return words(error);
   }
@@ -258,6 +270,14 @@ function listen(): void {
       "verify",
       () => {
         withKey(openVerify);
+      },
+    ],
+    [
+      "generate",
+      () => {
+        withKey((found) => {
+          if (found.mostGenerated !== null) orders.open(found, found.mostGenerated);
+        }, "write");
       },
     ],
     [

@@ -128,7 +128,7 @@ export class Controller {
     const first = this.now.list?.symbols[0]?.symbol;
     if (symbol === "" && first !== undefined) this.tell({ type: "viewed", view: { ...this.now.view, symbol: first } });
     else if (shownSymbol(this.now) === null) {
-      throw new ProblemError(problemOf("unknown", `The dataset has no symbol ${symbol}. Press / to find one.`));
+      throw new ProblemError(problemOf("unknown", `The dataset has no symbol ${symbol}.`));
     }
   }
 
@@ -167,7 +167,7 @@ export class Controller {
       begun = true;
       const edge = span === null ? "none" : "more";
       this.take(answer, answer.nextCursor === null ? edge : "loading", newer);
-      chart.show(span);
+      chart.show(span, newer === "none");
     }
   }
 

@@ -26,14 +26,19 @@ export function listenToCover(events: CoverEvents): void {
 }
 
 export function showCover(state: State): void {
-  const { phase, problem, view } = state;
+  const { phase, problem } = state;
   cover.hidden = phase === "ready";
   cover.dataset["kind"] = phase;
   const needsKey = phase === "failed" && problem?.kind === "key";
   form.hidden = !needsKey;
   action.hidden = phase === "loading" || needsKey;
-  action.textContent = phase === "empty" && view.range.kind !== "latest" ? "Show the latest bars" : "Try again";
+  action.textContent = actionText(state);
   [title.textContent, detail.textContent] = words(state);
+}
+
+function actionText({ phase, problem, view }: State): string {
+  if (phase === "empty" && view.range.kind !== "latest") return "Show the latest bars";
+  return problem?.kind === "unknown" ? "Find a symbol" : "Try again";
 }
 
 function words({ phase, problem, view }: State): [string, string] {

@@ -28,9 +28,13 @@ export class Dates {
 
   /** Open with the days that are shown; `first` and `last` are the days there are. */
   open(shown: readonly [string, string], first: string, last: string): void {
+    for (const field of [this.from, this.to]) {
+      field.min = first;
+      field.max = last;
+    }
     [this.from.value, this.to.value] = shown;
     this.problem.textContent = "";
-    this.known.textContent = `There are bars from ${first} to ${last} (days in UTC).`;
+    this.known.textContent = `The dataset runs from ${first} to ${last}; days are UTC.`;
     this.dialog.showModal();
   }
 }

@@ -34,12 +34,12 @@ export function showReading(reading: Reading | null, labels: Labels): void {
     pair("", formatChange(before, bar.c, labels.decimals), bar.c >= before ? "up" : "down"),
     pair("Vol", formatVolume(bar.v)),
     pair("VWAP", vwap === null ? "–" : price(vwap), "vwap"),
-    pair("Trades", formatCount(bar.n)),
+    pair("Trades", formatCount(bar.n), "", "spare"),
   );
 }
 
-function pair(name: string, value: string, look = ""): HTMLElement {
-  const made = make("div");
+function pair(name: string, value: string, look = "", kind = ""): HTMLElement {
+  const made = make("div", "", { class: kind });
   if (name !== "") made.append(make("dt", name));
   made.append(make("dd", value, { class: look }));
   return made;

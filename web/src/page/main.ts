@@ -51,6 +51,9 @@ const chart = new Chart(byId("chart", HTMLElement), history, currentTheme(), {
     showLatestButton();
     showLegend();
   },
+  onScale: (width) => {
+    byId("stage", HTMLElement).style.setProperty("--scale", `${width}px`);
+  },
 });
 
 const controller = new Controller(
@@ -196,7 +199,7 @@ function carryOut(command: Command): void {
       chart.showOldest();
       break;
     case "fit":
-      chart.show(null);
+      chart.show(null, controller.state.newer === "none");
       break;
   }
 }
@@ -243,8 +246,9 @@ function showAsAsked(): void {
 }
 
 function act(): void {
-  const { phase, view } = controller.state;
+  const { phase, view, problem } = controller.state;
   if (phase === "empty" && view.range.kind !== "latest") go({ range: LATEST });
+  else if (problem?.kind === "unknown") openSearch();
   else void controller.load(view);
 }
 

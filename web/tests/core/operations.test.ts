@@ -37,6 +37,7 @@ describe("what an operator looks at", () => {
       dataset: "default",
       provedDays: 10,
       role: "admin",
+      mostGenerated: 1_000_000,
       dagster: "http://127.0.0.1:3000",
     });
     expect(found.resolutions[0]).toMatchObject({
@@ -47,6 +48,10 @@ describe("what an operator looks at", () => {
     expect(found.tasks.runs[0]).toMatchObject({ scheduledFor: "2024-01-06T00:00:00Z", bars: 3, seconds: null });
     expect(found.checks[0]).toMatchObject({ sound: 10, wrong: [days("2024-01-01")] });
     expect(found.jobs[0]).toMatchObject({ progress: { done: 1, total: null }, report: { days: 1 } });
+  });
+
+  it("may be of trades that are not made up", () => {
+    expect(operationsOf(answer({ most_generated: null })).mostGenerated).toBeNull();
   });
 
   it("has no links but to pages", () => {

@@ -38,6 +38,23 @@ describe("the light", () => {
   });
 });
 
+describe("a role", () => {
+  it("is enough for some things", () => {
+    const may = (["write", "admin"] as const).map((needed) =>
+      [null, undefined, "read", "write", "admin"].map((role) => operator.mayDo(role, needed)),
+    );
+    expect(may).toEqual([
+      [false, false, false, true, true],
+      [false, false, false, false, true],
+    ]);
+  });
+
+  it("is named where it is not enough", () => {
+    expect(operator.roleText("read", "write")).toBe("The key has the role read, which may not do this.");
+    expect([operator.roleText(null, "admin"), operator.roleText("admin", "admin")]).toEqual(["", ""]);
+  });
+});
+
 describe("the tiles", () => {
   it("are calm where all is well", () => {
     expect(operator.tilesOf(found()).map(({ value, tone }) => [value, tone])).toEqual([
@@ -144,8 +161,8 @@ describe("a job", () => {
     expect(operator.jobName(jobOf(JOB))).toBe("Heal bars");
     expect(operator.jobName(jobOf({ ...JOB, kind: "run", about: { resolution: "1h" } }))).toBe("Make bars again of 1h");
     expect(operator.jobName(jobOf({ ...JOB, kind: "other" }))).toBe("other");
-    expect(operator.jobDays(jobOf(JOB))).toBe("2024-01-01 to 2024-01-06");
-    expect(operator.jobDays(jobOf({ ...JOB, about: {} }))).toBe("");
+    expect(operator.jobAbout(jobOf(JOB))).toBe("2024-01-01 to 2024-01-06");
+    expect(operator.jobAbout(jobOf({ ...JOB, about: {} }))).toBe("");
     expect(["queued", "running", "failed"].map((state) => operator.jobTone(jobOf({ ...JOB, state })))).toEqual([
       "off",
       "busy",
@@ -174,10 +191,51 @@ describe("a job", () => {
     expect(did("heal", { days: 2, bars: 1_234, removed: 0 })).toBe("2 days, 1,234 bars made · 1 min");
     expect(did("heal", {})).toBe("nothing was missing or stale · 1 min");
     expect(did("verify", { passed: 51, checks: 52 })).toBe("51 of 52 checks passed · 1 min");
-    expect(did("generate", { trades: 1 })).toBe("1 trade · 1 min");
+    expect(did("generate", { trades: 1, ordered: 1 })).toBe("1 trade stored of 1 ordered · 1 min");
+    expect(did("generate", { trades: 0, ordered: 700, duplicates: 700 })).toBe(
+      "0 trades stored of 700 ordered, 700 were there already · 1 min",
+    );
     expect(operator.jobText(jobOf({ ...ended, started: null, report: { days: 1, bars: 1 } }))).toBe(
       "1 day, 1 bar made",
     );
+  });
+});
+
+describe("a job that generates trades", () => {
+  const about = { first_day: "2024-01-09", last_day: "2024-01-10", symbols: null, seed: 7 };
+  const made = (given: Readonly<Record<string, unknown>>): ReturnType<typeof jobOf> =>
+    jobOf({ ...JOB, kind: "generate", about, ...given });
+
+  it("says of what", () => {
+    const told = (symbols: unknown): string => operator.jobAbout(made({ about: { ...about, symbols } }));
+    expect(told(null)).toBe("2024-01-09 to 2024-01-10 · all symbols · seed 7");
+    expect(told(["A", "B"])).toBe("2024-01-09 to 2024-01-10 · A, B · seed 7");
+    expect(told(["A", "B", "C", "D"])).toBe("2024-01-09 to 2024-01-10 · 4 symbols · seed 7");
+    expect(operator.jobAbout(made({ about: {} }))).toBe("all symbols");
+  });
+
+  it("says how far it is, batch by batch", () => {
+    const text = (batches: number): string => {
+      const detail = { stored: 5_000, batches, trades_per_second: 25_000.4, seconds_left: 2.2 };
+      return operator.jobText(made({ progress: { ...STEP, done: 5_000, total: 10_000, unit: "trades", detail } }));
+    };
+    expect(text(1)).toBe("5,000 of 10,000 trades · in 1 batch · 25,000 a second · 2.2 s left");
+    expect(text(2)).toContain("in 2 batches");
+  });
+
+  it("leads to the chart of what it made, day by day", () => {
+    const report = { trades: 3, by_day: { "2024-01-09": 1, "2024-01-10": 2 } };
+    expect(operator.reportLines(made({ report }))).toEqual([
+      "2024-01-09: 1 trade stored",
+      "2024-01-10: 2 trades stored",
+    ]);
+    expect(operator.reportLines(made({}))).toEqual([]);
+    expect(operator.reportLines(jobOf({ ...JOB, report }))).toEqual([]);
+    expect(operator.chartOf(made({ report }))).toBe("/");
+    expect(operator.chartOf(made({ report, about: { symbols: ["BTC-USD"] } }))).toBe("/?symbol=BTC-USD&resolution=1m");
+    expect(operator.chartOf(made({}))).toBeNull();
+    expect(operator.chartOf(made({ report: { trades: 0 } }))).toBeNull();
+    expect(operator.chartOf(jobOf({ ...JOB, report }))).toBeNull();
   });
 });
 

@@ -87,6 +87,20 @@ def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
     return found.filter(pa.array([key in asked for key in held], pa.bool_()))
 
 
+def last_instants(asker: Asker, bucket: str, start: Nanos, end: Nanos) -> dict[str, Nanos]:
+    """Return the instant of each symbol's last trade with ``start <= ts < end``; symbols without any are left out."""
+    part = whole_part(start, end)
+    if part is None:
+        return {}
+    field, measurement = influxql_name(TRADES.counted), influxql_name(TRADES.measurement)
+    statement = f"SELECT last({field}) FROM {measurement} WHERE {_span(part)} GROUP BY symbol"  # noqa: S608 -- quoted
+    types = {"tags": SYMBOL_TYPE, "time": pa.int64(), "last": pa.int64()}
+    found = asker.influxql(bucket, [statement], types, "last_instants", part.span)
+    symbols = cast("list[str]", symbols_of_tags(found["tags"]).to_pylist())
+    instants = cast("list[int]", found["time"].to_pylist())
+    return {symbol: Nanos(ts) for symbol, ts in sorted(zip(symbols, instants, strict=True))}
+
+
 def scan(
     asker: Asker, bucket: str, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:

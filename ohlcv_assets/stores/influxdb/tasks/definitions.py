@@ -73,7 +73,7 @@ class Task:
     last_run
         ``"success"``, ``"failed"``, ``"canceled"``; empty before the first.
     last_error
-        What the last run failed of; empty where it did not.
+        What the server says that the last run failed of, most often no more than that it did; empty where it did not.
     """
 
     id: str
@@ -109,6 +109,16 @@ class Run:
     started: Nanos
     finished: Nanos
     log: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """What the server logged of a run that did not succeed; empty where it logged nothing that tells."""
+        return "" if self.status == "success" else next((line for line in reversed(self.log) if tells(line)), "")
+
+
+def tells(line: str) -> bool:
+    """Return whether a line of a run's log says more than that it began or ended."""
+    return not line.startswith(("Started task", "Completed(", "trace_id="))
 
 
 def wanted_tasks(layout: Layout, resolutions: Iterable[Resolution] = STORED_RESOLUTIONS) -> tuple[Wanted, ...]:

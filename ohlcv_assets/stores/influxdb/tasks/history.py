@@ -85,10 +85,4 @@ def _past(resolution: str, at: Nanos, run: Run | None, record: TaskRun | None) -
         return PastRun(resolution, at, "success", seconds, record)
     if run.started and run.finished:
         seconds = (run.finished - run.started) / SECOND
-    reason = "" if run.status == "success" else next((line for line in reversed(run.log) if _tells(line)), "")
-    return PastRun(resolution, at, run.status, seconds, record, reason)
-
-
-def _tells(line: str) -> bool:
-    """Return whether a line of a run's log says more than that it began or ended."""
-    return not line.startswith(("Started task", "Completed(", "trace_id="))
+    return PastRun(resolution, at, run.status, seconds, record, run.reason)

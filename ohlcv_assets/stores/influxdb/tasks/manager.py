@@ -20,7 +20,15 @@ from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
-from ohlcv_assets.stores.influxdb.tasks.definitions import Drift, Run, Task, Wanted, drift_of, wanted_tasks
+from ohlcv_assets.stores.influxdb.tasks.definitions import (
+    Drift,
+    Run,
+    Task,
+    Wanted,
+    drift_of,
+    tells,
+    wanted_tasks,
+)
 from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
 from ohlcv_assets.stores.influxdb.tasks.runs import TaskRun, newest, recorded_runs
 from ohlcv_assets.units import MINUTE, SECOND
@@ -68,6 +76,8 @@ class Standing:
         The run that has been under way for longest; None where there is none.
     running_for
         For how long; nanoseconds by the server's clock.
+    failure
+        Why its last run failed; empty where it did not, or nobody told.
     paused_by
         Who keeps it still while making bars of its resolution.
     left_by
@@ -82,6 +92,7 @@ class Standing:
     last: TaskRun | None = None
     running: Run | None = None
     running_for: int = 0
+    failure: str = ""
     paused_by: str | None = None
     left_by: str | None = None
 
@@ -101,7 +112,7 @@ class Standing:
         if self.owner_fault is not None:
             found.append(self.owner_fault)
         if self.failed and self.task is not None:
-            found.append(f"its last run failed: {self.task.last_error or 'no reason told'}")
+            found.append(f"its last run failed: {self.failure or 'no reason told'}")
         if self.is_stuck:
             found.append(f"a run has been under way for {self.running_for // SECOND} s")
         return tuple(found)
@@ -187,7 +198,7 @@ class TaskManager:
         for standing in self._standings():
             name = standing.wanted.resolution.name
             told = replace(standing, last=last.get(name), paused_by=holders.get(name), left_by=left.get(name))
-            found.append(self._with_running(told))
+            found.append(self._with_runs(told))
         return found
 
     def install(self, *, repair: bool = False) -> list[Done]:
@@ -255,9 +266,12 @@ class TaskManager:
         named = self._calls.named(*(wanted.name for wanted in self._wanted))
         return [_standing(wanted, named[wanted.name], owners) for wanted in self._wanted]
 
-    def _with_running(self, standing: Standing) -> Standing:
-        """Add what is under way."""
-        runs = [run for task in _all(standing) for run in self._calls.runs(task, _LOOKED_AT) if run.status == "started"]
+    def _with_runs(self, standing: Standing) -> Standing:
+        """Add what is under way, and why the last run failed."""
+        told = [run for task in _all(standing) for run in self._calls.runs(task, _LOOKED_AT)]
+        if standing.task is not None and standing.failed:
+            standing = replace(standing, failure=_failure(standing.task, told))
+        runs = [run for run in told if run.status == "started"]
         if not runs:
             return standing
         oldest = min(runs, key=lambda run: run.started)
@@ -316,6 +330,12 @@ def _standing(wanted: Wanted, found: Sequence[Task], owners: Mapping[str, bool])
         return Standing(wanted, None)
     task, *others = found
     return Standing(wanted, task, tuple(others), drift_of(wanted, task), _owner_fault(task, owners))
+
+
+def _failure(task: Task, runs: Sequence[Run]) -> str:
+    """Return why the last run of a task failed: by its log, for of the task itself the server says little."""
+    logged = next((run.reason for run in runs if run.status == "failed"), "")
+    return logged or (task.last_error if tells(task.last_error) else "")
 
 
 def _all(standing: Standing) -> tuple[Task, ...]:

@@ -120,6 +120,7 @@ class Tasks:
         except RefusedError as error:
             told["status"] = "failed"
             told["log"].append({"message": f"could not execute task run: {error.message}"})
+        told["log"].append({"message": f"Completed({told['status']})"})
         task.update(lastRunStatus=told["status"], lastRunError="", latestCompleted=told["scheduledFor"])
         if told["status"] == "failed":
             task["lastRunError"] = told["log"][-1]["message"]

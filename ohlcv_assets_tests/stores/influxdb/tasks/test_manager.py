@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -217,6 +218,13 @@ def test_what_is_told_of_the_last_run(fake_server: Fake, fresh_layout: Any) -> N
     first = next(iter(fake_server.faults.tasks.held.values()))
     first.update(lastRunStatus="failed", lastRunError="bucket not found")
     assert manager.look()[0].faults == ("its last run failed: bucket not found",)
+    first.update(lastRunError="Completed(failed)")
+    assert manager.look()[0].faults == ("its last run failed: no reason told",)
+    first["flux"], ours = first["flux"].replace("_1m", "_gone"), first["flux"]
+    fake_server.faults.tasks.run(first, 1_709_294_400_000_000_000)
+    first["flux"] = ours
+    (fault,) = manager.look()[0].faults
+    assert re.search(r"its last run failed: .*could not find bucket .*_gone", fault)
     first.update(lastRunStatus="success", lastRunError="")
     assert manager.look()[0].faults == ()
 
