@@ -71,8 +71,10 @@ def test_the_service_goes_by_the_same_settings_and_answers_to_this_machine_alone
     """Its port is on loopback, and by another name it is not to be had: pages of other sites cannot read it."""
     environment = dict(SERVICES["api"]["environment"])
     own = {name: environment.pop(name) for name in list(environment) if name.startswith("OHLCV_SERVE_")}
-    assert environment == SERVICES["code"]["environment"]
+    assert environment == {**SERVICES["code"]["environment"], "OHLCV_INFLUX_TASKS_TOKEN": None}
     assert own == {
+        "OHLCV_SERVE_DAGSTER_URL": None,
+        "OHLCV_SERVE_GENERATE": None,
         "OHLCV_SERVE_HOST": "0.0.0.0",  # noqa: S104 -- within its container
         "OHLCV_SERVE_NAMES": "localhost",
         "OHLCV_SERVE_OPEN_READS": "true",
@@ -241,6 +243,23 @@ def test_up_with_dagster(docker: Docker) -> None:
     told = docker.up("WITH=dagster", answers=answers)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
     assert docker.asked[-1] == "--profile dagster up --detach --wait --build"
+
+
+@pytest.mark.skipif(not _has_compose(), reason="docker compose is not installed")
+@pytest.mark.parametrize("token", ["abc", None])
+def test_up_goes_by_what_compose_itself_says(
+    docker: Docker, monkeypatch: pytest.MonkeyPatch, token: str | None
+) -> None:
+    """What compose makes of the file names the token more than once; that of the containers counts."""
+    monkeypatch.delenv("OHLCV_INFLUX_TOKEN", raising=False)
+    if token is not None:
+        monkeypatch.setenv("OHLCV_INFLUX_TOKEN", token)
+    elif (ROOT / ".env").exists():
+        pytest.skip("there is an .env, which may have the token")
+    told = docker.up("WITH=api", answers='[ "$3" != config ] || exec docker compose "$@"')
+    assert (told.returncode, docker.asked[-1]) == (
+        (2, "--profile api config") if token is None else (0, "--profile api up --detach --wait --build")
+    )
 
 
 def test_up_with_both(docker: Docker) -> None:

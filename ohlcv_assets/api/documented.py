@@ -48,6 +48,8 @@ _DETAILS: Final[Mapping[str, str]] = {
     "media-type": "Trades are posted as application/json or application/x-ndjson, not compressed.",
     "wrong-host": "The service does not go by the name that it was called by.",
     "invalid": "The range ends before it starts; swap the two.",
+    "rejected": "The store does not take all of this, and would not the next time; some of it may be stored. Its "
+    "operator can tell why.",
     "key-reused": "The idempotency key was sent with another body before; use a new one.",
     "too-many-rows": "That would be 527040 rows, over the limit of 100000.",
     "too-many-requests": "At most 1000 requests a second are answered; wait a moment.",

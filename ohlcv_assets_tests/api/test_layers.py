@@ -151,7 +151,13 @@ def test_unknown_addresses_and_methods_are_problems(client: TestClient) -> None:
     nothing = client.get("/nothing")
     assert (nothing.status_code, nothing.json()["type"]) == (404, "urn:ohlcv:problem:not-found")
     wrong = client.delete("/api/v1/symbols")
-    assert (wrong.status_code, wrong.json()["type"], wrong.headers["allow"]) == (405, "urn:ohlcv:problem:method", "GET")
+    assert (wrong.status_code, wrong.json()["type"], wrong.headers["allow"]) == (
+        405,
+        "urn:ohlcv:problem:method",
+        "GET, HEAD",
+    )
+    assert client.options("/api/v1/trades").headers["allow"] == "GET, HEAD, POST", "two routes share it"
+    assert client.get("/api/v1/generate").headers["allow"] == "POST"
 
 
 def test_metrics_have_templates_and_no_names(client: TestClient) -> None:
@@ -307,7 +313,8 @@ def test_other_origins_are_let_in_only_where_set(tmp_path: Path, client: TestCli
     with asking(service_in(tmp_path, (), serve_cors="https://chart.example, http://localhost:3000")) as opened:
         headers = opened.get("/udf/time", headers=origin).headers
         assert headers["access-control-allow-origin"] == "https://chart.example"
-        assert "ETag" in headers["access-control-expose-headers"]
+        exposed = set(headers["access-control-expose-headers"].split(", "))
+        assert {"ETag", "Location", "X-Ohlcv-Fallback", "Idempotent-Replayed"} <= exposed
         assert (
             "access-control-allow-origin"
             not in opened.get("/udf/time", headers={"Origin": "https://x.example"}).headers

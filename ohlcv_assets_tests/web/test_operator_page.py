@@ -21,6 +21,7 @@ from ohlcv_assets_tests.api.made import new_key
 from ohlcv_assets_tests.pipeline.made import change_bars
 from ohlcv_assets_tests.web.conftest import Opener, OpenerOf
 from ohlcv_assets_tests.web.served import LAST_MADE, Served
+from ohlcv_assets_tests.web.test_chart_page import names_are_there
 
 pytestmark = pytest.mark.integration
 PHONE = (390, 844)
@@ -270,6 +271,24 @@ def test_it_fits_on_a_phone(open_operator: Opener, served: Served) -> None:
         assert box is not None
         assert box["height"] >= 34
     assert LAST_MADE.isoformat() in page.locator("tbody[data-resolution='5m'] .more").inner_text()
+
+
+def test_every_control_has_a_name(open_operator: Opener, served: Served) -> None:
+    """Screen readers have something to say of each button, field and bar, in dialogs and of a job as well."""
+    release = threading.Event()
+    service_of(served).jobs.start("heal", {}, "somebody", lambda _: _waited(release))
+    page = open_operator()
+    expect(page.locator("#running progress")).to_be_visible()
+    names_are_there(page)
+    page.locator("#verify").click()
+    give_key(page, new_key(service_of(served), "admin"))
+    expect(page.locator("#action-dialog")).to_be_visible()
+    names_are_there(page)
+    page.locator("#action-cancel").click()
+    page.locator("#generate").click()
+    page.locator("summary").click()
+    names_are_there(page)
+    release.set()
 
 
 def _waited(release: threading.Event) -> Ending:

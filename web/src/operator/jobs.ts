@@ -51,7 +51,7 @@ export class JobList {
 class JobRow {
   readonly item = make("li", "", { class: "job" });
   private readonly head = make("div", "", { class: "head" });
-  private readonly bar = make("progress");
+  private readonly bar = make("progress", "", { "aria-label": "How far the job is" });
   private readonly text = make("p", "", { class: "quiet" });
   private readonly trouble = make("p", "", { class: "bad" });
   private readonly failures = make("ul", "", { class: "bad" });
