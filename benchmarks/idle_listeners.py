@@ -44,7 +44,7 @@ class Ear:
     began, beats
         Whether its subscription has begun; signs of life.
     heard
-        When it heard of a trade last.
+        When it heard of the first trade, the second and so on: a bar says how many it has.
     """
 
     began: bool = False
@@ -54,17 +54,17 @@ class Ear:
     def hear(self, text: bytes) -> None:
         """Take notice of a frame."""
         now = time.perf_counter()
-        kind: Any = orjson.loads(text)["type"]  # Any: JSON
-        self.began = self.began or kind == "snapshot"
-        self.beats += kind == "heartbeat"
-        if kind == "update":
-            self.heard.append(now)
+        frame: Any = orjson.loads(text)  # Any: JSON
+        self.began = self.began or frame["type"] == "snapshot"
+        self.beats += frame["type"] == "heartbeat"
+        trades = max(frame.get("bars", {}).get("n", ()), default=0)
+        self.heard += [now] * (trades - len(self.heard))
 
 
-async def until(ears: Sequence[Ear], what: str, updates: int = 0) -> None:
-    """Wait until all listeners have begun, and have heard so many updates."""
+async def until(ears: Sequence[Ear], what: str, trades: int = 0) -> None:
+    """Wait until all listeners have begun, and have heard of so many trades."""
     deadline = time.perf_counter() + PATIENCE
-    while lacking := sum(not (ear.began and len(ear.heard) >= updates) for ear in ears):
+    while lacking := sum(not (ear.began and len(ear.heard) >= trades) for ear in ears):
         if time.perf_counter() > deadline:
             raise SystemExit(f"{lacking} of {len(ears)} listeners {what}.")
         await asyncio.sleep(0.02)
@@ -86,12 +86,11 @@ async def listening(url: str, count: int, topics: Sequence[Topic], ears: list[Ea
 
 async def posted(connection: Connection, topics: Sequence[Topic], ears: Sequence[Ear], number: int) -> list[float]:
     """Post a trade of every symbol; return how many milliseconds it took until each listener had heard of it."""
-    before = len(ears[0].heard)
     body = b"".join(topic.line(NOON + number * 1_000_000, number) for topic in topics)
     began = time.perf_counter()
     passed(await connection.ask(PATH, body=body, headers={"Content-Type": "application/x-ndjson"}), PATH)
-    await until(ears, "did not hear of a trade", before + 1)
-    return [1e3 * (ear.heard[before] - began) for ear in ears]
+    await until(ears, "did not hear of a trade", number + 1)
+    return [1e3 * (ear.heard[number] - began) for ear in ears]
 
 
 async def measured(url: str, key: str, process: psutil.Process, count: int, seconds: float) -> None:
