@@ -118,7 +118,7 @@ def parse_when(text: str, *, end: bool) -> Nanos:
         if abs(milliseconds) > _MOST_MILLISECONDS:
             raise InvalidDateError(f"{text} milliseconds are outside what nanosecond timestamps can hold.")
         return Nanos(milliseconds * _MILLISECOND)
-    mended = _LOST_PLUS.sub(r"\1+\2", text)
+    mended = _LOST_PLUS.sub(r"\1+\2", text) if " " in text else text
     return parse_end(mended) if end else parse_start(mended)
 
 
