@@ -174,7 +174,9 @@ def _stores(settings: Settings, dataset: Dataset) -> Stores:
             influx_stores,
         )
 
-        return *influx_stores(settings), influx_chunks(settings), _NO_HOLDS, influx_pausing(settings)
+        trade_store, bar_store = influx_stores(settings)
+        pausing = influx_pausing(settings)
+        return trade_store, bar_store, influx_chunks(settings), (nullcontext, trade_store.keeping, nullcontext), pausing
     broker = Broker(
         dataset.root / STORE_FILE,
         memory=settings.duckdb_memory,

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -65,7 +66,18 @@ ROUTERS: Final = (
     stream.router,
     built.router,
 )
-_EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id", "X-Ohlcv-Resolution", "X-Ohlcv-Reason", "X-Ohlcv-Next-Cursor")
+_EXPOSED: Final = (
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "RateLimit-Limit",
+    "Retry-After",
+    "X-Request-Id",
+    "X-Ohlcv-Fallback",
+    "X-Ohlcv-Next-Cursor",
+    "X-Ohlcv-Reason",
+    "X-Ohlcv-Resolution",
+)
 _KIND_OF_STATUS: Final = {
     HTTPStatus.NOT_FOUND: ("not-found", "There is nothing at this address; /docs shows what there is."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method", "The address does not take this method."),
@@ -89,11 +101,12 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
             yield
 
     app = FastAPI(title="OHLCV", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.routers = (*ROUTERS, *routers)
     app.state.service = service
     app.state.hub = Hub(service)
     app.state.status_desk = status.StatusDesk("status", status.look)
     app.state.operations_desks = operations.Desks()
-    for router in (*ROUTERS, *routers):
+    for router in app.state.routers:
         app.include_router(router)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # as FastAPI's documentation says to
     for kind, handler in ((ProblemError, _told), (OhlcvError, _explained), (RequestValidationError, _invalid)):
@@ -122,7 +135,14 @@ def _wrap(app: FastAPI, service: Service) -> None:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=[KEY_HEADER, "Authorization", "Content-Type", "If-None-Match", "Idempotency-Key"],
+            allow_headers=[
+                KEY_HEADER,
+                "Authorization",
+                "Content-Type",
+                "If-None-Match",
+                "Idempotency-Key",
+                "X-Request-Id",
+            ],
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Envelope, telemetry=telemetry)
@@ -152,7 +172,16 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 async def _plain(request: Request, error: HTTPException) -> Response:
     kind, detail = _KIND_OF_STATUS.get(HTTPStatus(error.status_code), ("malformed", "The request cannot be read."))
-    return await _told(request, ProblemError(kind, detail, headers=dict(error.headers or {})))
+    headers = {"Allow": _methods(request)} if kind == "method" else dict(error.headers or {})
+    return await _told(request, ProblemError(kind, detail, headers=headers))
+
+
+def _methods(request: Request) -> str:
+    """Return what an address takes; several routes may share it, and the framework names the first one's alone."""
+    routes = (route for router in request.app.state.routers for route in router.routes)
+    at = [route for route in routes if isinstance(route, APIRoute) and route.path_regex.match(request.scope["path"])]
+    methods = {method for route in at for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _lower(text: str) -> str:

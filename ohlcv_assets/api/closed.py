@@ -7,6 +7,7 @@ What belongs here: looking at the store's records, and judging ranges by them. W
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.units import Nanos, day_bounds, day_of, day_start, days_between
 
 Days = Mapping[dt.date, str]
-"""Content hash of the trades by day."""
+"""What is stored of each day: another text where it was made again, be it of the same trades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Closed:
                 *((self.bars[name], later.bars.get(name, {})) for name in self.bars),
             )
         )
+
+    def tag(self, salt: str) -> str:
+        """Return sixteen digits that are others as soon as anything that is closed is, or the salt."""
+        closed = [
+            sorted(self.trades.items()),
+            *((name, sorted(days.items())) for name, days in sorted(self.bars.items())),
+        ]
+        return hashlib.sha256(f"{salt} {closed}".encode()).hexdigest()[:16]
 
     def without(self, days: Collection[dt.date]) -> Closed:
         """Return what is closed beside some days."""
@@ -75,7 +84,7 @@ def look(project: Project) -> Closed:
         if record.state != "done" or record.start != whole[0] or record.stop < whole[1]:
             continue
         if day in proved and record.source_hash == proved[day].content_hash:
-            bars[record.resolution][day] = record.source_hash
+            bars[record.resolution][day] = f"{record.source_hash} {record.at}"
     return Closed({day: one.content_hash for day, one in proved.items()}, bars)
 
 

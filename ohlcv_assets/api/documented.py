@@ -48,6 +48,8 @@ _DETAILS: Final[Mapping[str, str]] = {
     "media-type": "Trades are posted as application/json or application/x-ndjson, not compressed.",
     "wrong-host": "The service does not go by the name that it was called by.",
     "invalid": "The range ends before it starts; swap the two.",
+    "rejected": "The store does not take all of this, and would not the next time; some of it may be stored. Its "
+    "operator can tell why.",
     "key-reused": "The idempotency key was sent with another body before; use a new one.",
     "too-many-rows": "That would be 527040 rows, over the limit of 100000.",
     "too-many-requests": "At most 1000 requests a second are answered; wait a moment.",
@@ -118,7 +120,11 @@ def ok(description: str, content: Mapping[str, object], *, cached: bool = True) 
         text = {"schema": {"type": "string"}}
         found[200]["headers"] = {
             "ETag": {"description": "Tag of the answer, for If-None-Match.", **text},
-            "Cache-Control": {"description": "immutable where all days of the range are proved.", **text},
+            "Cache-Control": {
+                "description": "How long the answer may be kept; immutable where the days of the range are closed and "
+                "`version` is the present one.",
+                **text,
+            },
         }
         found[304] = {"description": "The client has this answer already (If-None-Match)."}
     return found

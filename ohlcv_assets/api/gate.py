@@ -176,7 +176,7 @@ Documented = [Security(_header), Security(_bearer)]
 """Dependencies of guarded routes: they document how keys are sent; the gate has judged them by then."""
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Return who sent a request."""
     caller: Caller = request.state.caller
     return caller
@@ -194,7 +194,7 @@ class Requires:
     def __init__(self, role: Role) -> None:
         self._role: Role = role
 
-    def __call__(self, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    async def __call__(self, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         """Return the caller, or refuse."""
         if caller.may(self._role):
             return caller

@@ -222,7 +222,10 @@ class Jobs:
                 error=ending.error,
             )
             self._jobs[which] = ended
-        told = {"error": ending.error} if ending.error else {}
+        # A service that stops forgets its jobs: what one did is in the log then.
+        told: dict[str, object] = {"report": dict(ending.report)} if ending.report else {}
+        if ending.error:
+            told["error"] = ending.error
         say = get_logger("jobs").warning if ending.state == "failed" else get_logger("jobs").info
         say("job", job=which, kind=job.kind, state=ending.state, by=job.by, **told)
         self.on_end(ended)

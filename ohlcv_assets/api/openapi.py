@@ -57,7 +57,8 @@ Trades and OHLCV bars, proved against the files they were loaded from.
   bar.
 - **Ranges** are half open; a day or a month given as the end is included.
 - **Errors** are RFC 9457 problem details; `s` and `errmsg` in them are what TradingView's clients look for.
-- **Caching**: answers about days whose trades and bars are proved are immutable; all others carry an `ETag`.
+- **Caching**: all answers carry an `ETag`; those about days whose trades and bars are proved are immutable under the
+  `version` of `/api/v1/symbols`.
 """
 
 

@@ -67,6 +67,15 @@ Cursor = Annotated[
         description="`next_cursor` of the page before; all other parameters must be the same as there.",
     ),
 ]
+Versioned = Annotated[
+    str | None,
+    Query(
+        pattern="^[0-9a-f]{16}$",
+        description="`version` of /api/v1/symbols: while it is the present one, an answer about closed days is "
+        "immutable, so that it need never be asked for again. It changes nothing else.",
+        examples=["0123456789abcdef"],
+    ),
+]
 Formatted = Annotated[
     Literal["json", "csv", "arrow"] | None,
     Query(

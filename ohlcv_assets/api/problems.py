@@ -17,7 +17,7 @@ from typing import Final
 import orjson
 from starlette.responses import Response
 
-from ohlcv_assets.errors import OhlcvError, StoreMismatchError, UnknownSymbolError, UserError
+from ohlcv_assets.errors import OhlcvError, StoreMismatchError, StoreRejectedError, UnknownSymbolError, UserError
 
 MEDIA_TYPE: Final = "application/problem+json"
 URN: Final = "urn:ohlcv:problem:"
@@ -39,6 +39,7 @@ KINDS: Final[Mapping[str, tuple[int, str]]] = {
     "media-type": (415, "The media type of the body is not taken"),
     "wrong-host": (421, "The service does not go by this name"),
     "invalid": (422, "The request cannot be carried out"),
+    "rejected": (422, "The store does not take this"),
     "key-reused": (422, "The idempotency key was used for another request"),
     "too-many-rows": (422, "The answer would be too large"),
     "too-many-requests": (429, "Too many requests"),
@@ -102,4 +103,10 @@ def problem_of(error: OhlcvError) -> ProblemError:
         return ProblemError("invalid", str(error))
     if isinstance(error, StoreMismatchError):
         return ProblemError("defect", "The store holds something that is no whole trade or bar; its operator can tell.")
+    if isinstance(error, StoreRejectedError):
+        return ProblemError(
+            "rejected",
+            "The store does not take all of this, and would not the next time; some of it may be stored. Its operator "
+            "can tell why.",
+        )
     return ProblemError("store", "The store did not answer the question; ask again in a moment.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
+import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -42,6 +43,10 @@ _STALE: Final = 3
 """Looks that may fail to take place until what the last one found counts as old."""
 
 
+def _new_salt() -> str:
+    return secrets.token_hex(8)
+
+
 @dataclass
 class Service:
     """The parts, for as long as the service runs.
@@ -60,6 +65,8 @@ class Service:
         Stores trades that are posted, and passes them on to the feed.
     closed
         Which days will not change any more, as found by the last look.
+    version
+        Changes whenever that does; answers about closed days are the same for ever under one version.
     trouble
         Why the last look failed; empty where it did not.
     looked
@@ -83,10 +90,13 @@ class Service:
     trouble: str = ""
     looked: float | None = None
     changes: int = 0
+    version: str = ""
+    _salt: str = field(default_factory=_new_salt)
 
     def __post_init__(self) -> None:
         """Have days that get trades count as open at once."""
         self.feed.reopened = self.reopen
+        self._close(self.closed)
 
     @property
     def bounds(self) -> tuple[Nanos, Nanos]:
@@ -119,17 +129,29 @@ class Service:
             self.trouble = str(error)
             return
         found = found.without(self.feed.published_since(began))
-        if not self.closed.outlives(found):
-            self.shelf.clear()
-        self.closed, self.trouble, self.looked = found, "", time.monotonic()
+        self._close(found)
+        self.trouble, self.looked = "", time.monotonic()
         self.feed.settle(found.trades, found.whole_days, began)
         self.feed.retry()
+
+    def is_still(self, version: str) -> bool:
+        """Return whether what was read since there was this version may be kept: no day was made again meanwhile."""
+        return version == self.version
 
     def reopen(self, day: dt.date) -> None:
         """Take a day for closed no more: trades of it were stored just now."""
         if day in self.closed.trades or any(day in days for days in self.closed.bars.values()):
-            self.closed = self.closed.without({day})
+            self._close(self.closed.without({day}))
+
+    def _close(self, found: Closed) -> None:
+        """Take days for closed. Where one is not any more, or was made again, nothing that was said of it holds.
+
+        What was read while a day was made again is under the version before, which never comes back.
+        """
+        if not self.closed.outlives(found):
             self.shelf.clear()
+            self._salt = _new_salt()
+        self.closed, self.version = found, found.tag(self._salt)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

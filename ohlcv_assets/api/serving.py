@@ -7,12 +7,12 @@ command (``cli.serve``). Why uvicorn: docs/decisions/0007-http-server.md.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ from uvicorn.supervisors import ChangeReload
 
 from ohlcv_assets.api.stream.frames import LARGEST
 from ohlcv_assets.api.stream.socket import StreamSocket
+from ohlcv_assets.api.warming import settle
 from ohlcv_assets.errors import SettingsError
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.settings import variable
@@ -175,11 +176,18 @@ def server_of(app: ASGIApp) -> Server:
     )
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until told to stop, then let requests under way end."""
-    # What is there by now stays: the collector need not look at it again, which took tens of milliseconds now and then.
-    gc.collect()
-    gc.freeze()
+def run(app: ASGIApp, listener: socket.socket, beside: Callable[[], None] = settle) -> None:
+    """Serve until told to stop, then let requests under way end.
+
+    Parameters
+    ----------
+    app, listener
+        What is served, and where.
+    beside
+        Called in a thread at the start; nobody waits for it.
+    """
+    settle()
+    threading.Thread(target=beside, name="warming", daemon=True).start()
     with _own_log_lines():
         server_of(app).run([listener])
 

@@ -37,6 +37,8 @@ class Telemetry:
         Clients of the live stream; those that the service closed by code.
     stream_frames, stream_lag
         Frames sent by kind; from the publishing of trades until a frame with them was sent.
+    updates
+        Those of ``stream_frames`` that are sent by the thousand.
     """
 
     def __init__(self) -> None:
@@ -77,6 +79,7 @@ class Telemetry:
             "ohlcv_streams_ended", "Clients of the live stream that the service closed.", ["code"], registry=registry
         )
         self.stream_frames = Counter("ohlcv_stream_frames", "Frames sent.", ["kind"], registry=registry)
+        self.updates = self.stream_frames.labels("update")
         self.stream_lag = Histogram(
             "ohlcv_stream_lag_seconds",
             "From the publishing of trades until a client was sent what they changed.",

@@ -24,6 +24,7 @@ def serve(
     from ohlcv_assets.api.app import create_app
     from ohlcv_assets.api.service import open_service
     from ohlcv_assets.api.serving import address_of, listening, run, run_reloading
+    from ohlcv_assets.api.warming import warm_up
 
     request = request_of(ctx)
     settings = request.settings(serve_host=host, serve_port=port)
@@ -36,4 +37,4 @@ def serve(
     if reload:
         run_reloading(listener, {**request.overrides, "serve_host": settings.serve_host})
         return
-    run(create_app(service), listener)
+    run(create_app(service), listener, lambda: warm_up(service.project))

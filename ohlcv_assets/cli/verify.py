@@ -21,7 +21,7 @@ from ohlcv_assets.cli.watch import watching
 from ohlcv_assets.errors import UserError
 
 if TYPE_CHECKING:
-    from ohlcv_assets.pipeline.verify import Proof
+    from ohlcv_assets.pipeline.verify import Half, Proof
 
 
 def verify(
@@ -33,7 +33,13 @@ def verify(
         int | None, typer.Option("--sample", min=0, help="Trades read back by key and compared (OHLCV_SAMPLE_SIZE).")
     ] = None,
     exhaustive: Annotated[
-        bool, typer.Option("--exhaustive", help="Read every stored trade back and compare it; takes long.")
+        bool,
+        typer.Option(
+            "--exhaustive", help="Read every stored trade back and compare it, also where that is no daily check."
+        ),
+    ] = False,
+    trades: Annotated[
+        bool, typer.Option("--trades", help="Only the checks of files and stored trades, none of bars.")
     ] = False,
     bars: Annotated[bool, typer.Option("--bars", help="Only the checks of bars, all of them.")] = False,
     as_json: AsJson = False,
@@ -43,12 +49,15 @@ def verify(
 
     if bars and exhaustive:
         raise UserError("--bars leaves out the stored trades, which --exhaustive reads: give one of the two.")
+    if bars and trades:
+        raise UserError("--bars and --trades leave nothing to check: give one of the two, or none for both.")
 
+    only: Half | None = "trades" if trades else "bars" if bars else None
     project = request_of(ctx).project(sample_size=sample)
     days = days_asked(project.dataset.days, project.dataset.name, start, end)
     project.trade_store.day_records()  # a store that cannot be used is no failed check
     with watching() as observer:
-        results = list(verify_range(project, days, exhaustive=exhaustive, only_bars=bars, observer=observer))
+        results = list(verify_range(project, days, exhaustive=exhaustive, only=only, observer=observer))
     passed = all(proof.verdict.passed for _, proofs in results for proof in proofs)
     if as_json:
         about = {"dataset": project.dataset.name, "first": days[0], "last": days[-1], "passed": passed}

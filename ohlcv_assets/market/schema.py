@@ -45,6 +45,9 @@ _CONTENT_FIELDS: Final[list[pa.Field[Any]]] = [
 CONTENT: Final = pa.schema(_CONTENT_FIELDS)
 """Content of a day by symbol and hour, sorted so; hours without trades have no row."""
 
+FIGURES: Final = tuple(CONTENT.names[2:])
+"""Names of the figures of a content."""
+
 _TURNOVER_FIELDS: Final[list[pa.Field[Any]]] = [
     pa.field("symbol", pa.string(), nullable=False),
     pa.field("turnover", pa.float64(), nullable=False),

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.project import Project
 from ohlcv_assets.settings import Settings
+from ohlcv_assets.stores.base import LoadsByParts
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -173,7 +174,7 @@ def backfill(
 def _make(project: Project, days: Sequence[dt.date], crew: Crew, stopping: Callable[[], int], watch: _Watch) -> None:
     """Let a crew make some days, watched."""
     _warm_up(project)
-    for outcome in crew.outcomes(days, stopping):
+    for outcome in crew.outcomes(days, stopping, _lane_of(project)):
         watch.ended(outcome)
 
 
@@ -252,6 +253,12 @@ def _stop_requests() -> Iterator[_Requests]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _lane_of(project: Project) -> Callable[[dt.date], Hashable]:
+    """Return what says which days get in each other's way in the store."""
+    store = project.trade_store
+    return store.part_of if isinstance(store, LoadsByParts) else lambda _day: None
 
 
 def _shared(settings: Settings, workers: int) -> Settings:

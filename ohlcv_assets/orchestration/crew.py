@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Final
 
+from ohlcv_assets.orchestration.lanes import Lanes
 from ohlcv_assets.orchestration.outcome import DayOutcome
 from ohlcv_assets.orchestration.worker import Assignment, work
 from ohlcv_assets.progress import Observer, Progress, nobody
@@ -51,7 +51,12 @@ class Crew:
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
 
-    def outcomes(self, days: Sequence[dt.date], stopping: Callable[[], int]) -> Iterator[DayOutcome]:
+    def outcomes(
+        self,
+        days: Sequence[dt.date],
+        stopping: Callable[[], int],
+        lane_of: Callable[[dt.date], Hashable] = lambda _day: None,
+    ) -> Iterator[DayOutcome]:
         """Yield what became of each day, as they end; days not begun when it is time to stop are left out.
 
         Parameters
@@ -60,8 +65,10 @@ class Crew:
             In the order in which they are begun.
         stopping
             0: go on; 1: begin no further day; 2: end at once, days under way are lost.
+        lane_of
+            Days that follow each other and have the same are best done by one worker.
         """
-        waiting = deque(days)
+        waiting = Lanes(days, lane_of)
         try:
             self._workers = [self._start() for _ in range(min(self._size, len(days)))]
             for worker in self._workers:
@@ -83,7 +90,7 @@ class Crew:
             worker.lifeline.close()
         self._workers = []
 
-    def _look(self, waiting: deque[dt.date]) -> Iterator[DayOutcome]:
+    def _look(self, waiting: Lanes) -> Iterator[DayOutcome]:
         busy = {worker.orders: (worker, worker.day) for worker in self._workers if worker.day is not None}
         for connection in wait(list(busy), timeout=_LOOK_EVERY):
             worker, day = busy[connection]  # type: ignore[index]  # only connections were waited for
@@ -98,8 +105,8 @@ class Crew:
             self._give(worker, waiting)
             yield said
 
-    def _give(self, worker: _Worker, waiting: deque[dt.date]) -> None:
-        worker.day = waiting.popleft() if waiting else None
+    def _give(self, worker: _Worker, waiting: Lanes) -> None:
+        worker.day = waiting.next(id(worker))
         if worker.day is not None:
             worker.orders.send(worker.day)
 

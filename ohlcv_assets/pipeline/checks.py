@@ -28,7 +28,7 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import SumsTurnover
 from ohlcv_assets.units import day_bounds
 from ohlcv_assets.verify.bars import Turnover, bar_totals, bars_equal, bars_invariants
-from ohlcv_assets.verify.chain import chain_of_bars, chain_of_trades
+from ohlcv_assets.verify.chain import FIGURES_OF_BARS, chain_of_bars, chain_of_trades
 from ohlcv_assets.verify.content import content, turnover_of
 from ohlcv_assets.verify.counts import content_hash, count_matches_plan, counts_per_symbol
 from ohlcv_assets.verify.sample import sample, sample_keys
@@ -214,7 +214,7 @@ def _held(
         bars = {name: project.bar_store.read(resolution, *day_bounds(day)) for name, resolution in read.items()}
         # Asked again, not kept from the checks of stored trades: it shows that writing bars left the trades alone.
         needed = totals or any(resolution.source is None for resolution in chained)
-        content = project.trade_store.content(day) if needed else CONTENT.empty_table()
+        content = project.trade_store.content(day, FIGURES_OF_BARS) if needed else CONTENT.empty_table()
         turnover = _turnover(project, day) if totals else Turnover(TURNOVER.empty_table(), "")
     return _Held(bars, content, turnover)
 

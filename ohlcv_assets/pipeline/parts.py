@@ -7,6 +7,7 @@ done with the trades.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,9 @@ PART_ROWS: Final = 4_000_000
 """Most trades in memory at a time, about 37 bytes each; a day of the default dataset has 0.8 million on average."""
 
 _kept: Final[dict[tuple[Path, int, int, int], pa.Table]] = {}
+
+_reading: Final = threading.Lock()
+"""Whoever needs the same day at the same time waits for it to be read once."""
 
 
 def parts(project: Project, day: dt.date) -> Iterator[pa.Table]:
@@ -60,11 +64,12 @@ def whole(project: Project, file: DayFile) -> pa.Table:
     """Return the whole day, from memory if it was read before and the file is still the same one."""
     stat = file.path.stat()
     identity = (file.path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    table = _kept.get(identity)
-    if table is None:
-        forget()  # before reading, so that there is never more than one day
-        table = _kept[identity] = project.lake.read(file.day)
-    return table
+    with _reading:
+        table = _kept.get(identity)
+        if table is None:
+            forget()  # before reading, so that there is never more than one day
+            table = _kept[identity] = project.lake.read(file.day)
+        return table
 
 
 def forget() -> None:

@@ -7,13 +7,15 @@ All instants are UTC nanoseconds; all ranges are half open; tables go in and com
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import Resolution
+from ohlcv_assets.market.schema import FIGURES
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.units import Nanos
 
@@ -80,6 +82,17 @@ class LoadReport:
     detail: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
+class Hold(Protocol):
+    """Days of trades that nobody else changes for as long as it lasts."""
+
+    def mark(self, day: dt.date) -> Hashable:
+        """Return what stays equal, in later holds too, until somebody may have changed the trades of a held day.
+
+        A thread's own changes within the hold change it too, or do not.
+        """
+        ...
+
+
 class TradeStore(Protocol):
     """Trades, at most one per (symbol, ts)."""
 
@@ -113,12 +126,37 @@ class TradeStore(Protocol):
         """
         ...
 
-    def append(self, trades: pa.Table) -> int:
-        """Add or overwrite single trades by (symbol, ts) and return how many; their days lose their clean record."""
+    def append(self, trades: pa.Table, *, free: bool = False) -> int:
+        """Add or overwrite single trades by (symbol, ts) and return how many; their days lose their clean record.
+
+        Parameters
+        ----------
+        trades
+            In any order.
+        free
+            Whether no two of them have the same (symbol, ts) and none is stored there: who holds their days knows.
+        """
+        ...
+
+    def holding(self, days: Sequence[dt.date]) -> AbstractContextManager[Hold]:
+        """Keep everybody else from changing the trades of some days: other threads, processes and machines.
+
+        What the same thread appends to these days meanwhile is part of it. So whoever looks what is stored and then
+        adds to it, within one hold, overwrites nobody's trades.
+
+        Raises
+        ------
+        StoreBusyError
+            Somebody else held one of them for too long.
+        """
         ...
 
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record; return how many trades went."""
+        ...
+
+    def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
+        """Return the instant of each symbol's last trade on a day; symbols without any are left out."""
         ...
 
     def day_records(self) -> Mapping[dt.date, DayRecord]:
@@ -133,8 +171,16 @@ class TradeStore(Protocol):
         """Count the stored trades of every day, from the data itself."""
         ...
 
-    def content(self, day: dt.date) -> pa.Table:
-        """Return a day's ``market.schema.CONTENT``, computed by the store from the data itself."""
+    def content(self, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``, computed by the store from the data itself.
+
+        Parameters
+        ----------
+        day
+            UTC.
+        figures
+            Which are needed; a store that computes each on its own gives 0 for the others.
+        """
         ...
 
     def fetch(self, keys: pa.Table) -> pa.Table:
@@ -164,6 +210,15 @@ class ReplacesMany(Protocol):
 
         Days are proved and recorded in groups; whoever is interrupted leaves those of the groups under way dirty.
         """
+        ...
+
+
+@runtime_checkable
+class LoadsByParts(Protocol):
+    """A trade store in which days wait for each other while they are loaded, unless they lie in different parts."""
+
+    def part_of(self, day: dt.date) -> Hashable:
+        """Return which part a day lies in; the same for all days where none waits for another."""
         ...
 
 

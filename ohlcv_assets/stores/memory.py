@@ -9,7 +9,8 @@ import datetime as dt
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 
 from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.errors import StoreMismatchError
-from ohlcv_assets.market.schema import CONTENT, STORED, TS_TYPE, TURNOVER
+from ohlcv_assets.market.schema import CONTENT, FIGURES, STORED, TS_TYPE, TURNOVER
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, LoadReport
 from ohlcv_assets.stores.tables import (
@@ -53,6 +54,8 @@ class MemoryTradeStore:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._changing = threading.RLock()  # taken before the other one; who only reads need not wait for a hold
+        self._changes = Counter[dt.date]()
         self._trades: dict[dt.date, pa.Table] = {}
         self._records: dict[dt.date, DayRecord] = {}
 
@@ -66,7 +69,7 @@ class MemoryTradeStore:
     ) -> LoadReport:
         """Make the store hold exactly the given trades; see ``TradeStore.replace_day``."""
         began = time.perf_counter()
-        with self._lock:
+        with self._changing, self._lock:
             before = self.counts(content.day)
             promised = Counter(content.counts)
             record = self._records.get(content.day)
@@ -85,22 +88,38 @@ class MemoryTradeStore:
             self._records[content.day] = settled
         return LoadReport(content.rows, feed.rows, sum(before.values()), time.perf_counter() - began, 0.0)
 
-    def append(self, trades: pa.Table) -> int:
+    def append(self, trades: pa.Table, *, free: bool = False) -> int:  # noqa: ARG002 -- it makes no difference here
         """Add or overwrite single trades; see ``TradeStore.append``."""
         fresh = latest(accepted(trades))
-        with self._lock:
+        with self._changing, self._lock:
             for day, rows in _by_day(fresh).items():
                 self._put(day, latest(pa.concat_tables([self._day(day), rows])))
                 self._records.pop(day, None)
         return fresh.num_rows
 
+    @contextmanager
+    def holding(self, days: Sequence[dt.date]) -> Iterator[MemoryTradeStore]:  # noqa: ARG002 -- all days, for this one
+        """Keep all other threads from changing trades."""
+        with self._changing:
+            yield self
+
+    def mark(self, day: dt.date) -> Hashable:
+        """Return how often a day's trades were changed."""
+        return self._changes[day]
+
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record."""
-        with self._lock:
+        with self._changing, self._lock:
             gone = self._day(day).num_rows
-            self._trades.pop(day, None)
+            self._put(day, STORED.empty_table())
             self._records.pop(day, None)
         return gone
+
+    def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
+        """Return the instant of each symbol's last trade on a day."""
+        found = self._day(day)
+        pairs = zip(found["symbol"].to_pylist(), nanos(found["ts"]).tolist(), strict=True)
+        return {str(symbol): Nanos(ts) for symbol, ts in sorted(pairs)}
 
     def day_records(self) -> Mapping[dt.date, DayRecord]:
         """Return the record of every day that has one."""
@@ -116,7 +135,7 @@ class MemoryTradeStore:
         with self._lock:
             return {day: table.num_rows for day, table in sorted(self._trades.items())}
 
-    def content(self, day: dt.date) -> pa.Table:
+    def content(self, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:  # noqa: ARG002 -- all in one pass
         """Return a day's ``market.schema.CONTENT``."""
         table = self._day(day)
         hours = nanos(table.column("ts")) // HOUR * HOUR
@@ -159,6 +178,7 @@ class MemoryTradeStore:
 
     def _put(self, day: dt.date, table: pa.Table) -> None:
         """Keep a day's table; a day without trades is no day with trades."""
+        self._changes[day] += 1
         if table.num_rows > 0:
             self._trades[day] = table
         else:

@@ -29,6 +29,9 @@ _OF_BARS: Final = {
 }
 """Columns of bars of an hour by what the content of trades calls the same figure."""
 
+FIGURES_OF_BARS: Final = tuple(_OF_BARS.values())
+"""What checks of bars need of the content of trades, ``verify.bars.bar_totals`` among them."""
+
 
 def chain_of_bars(bars: pa.Table, below: pa.Table, resolution: Resolution) -> Verdict:
     """Compare a day's bars with those that the stored bars of their source compose to.

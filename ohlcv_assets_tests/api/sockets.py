@@ -33,9 +33,9 @@ def running(service: Service, port: int = 0) -> Iterator[tuple[str, int]]:
         assert not thread.is_alive()
 
 
-def until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
     """Wait until something is true."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -48,6 +48,7 @@ def test_every_parameter_is_described_and_bounded(document: JSON) -> None:
         for parameter in operation.get("parameters", []):
             name = f"{parameter['name']} of {path}"
             assert parameter.get("description"), name
+            assert parameter["schema"].get("examples") or parameter["name"] == "cursor", name
             schemas = parameter["schema"].get("anyOf", [parameter["schema"]])
             for schema in (one for one in schemas if one != {"type": "null"}):
                 bounds = {"enum", "pattern", "maxLength", "maximum"} & set(schema)

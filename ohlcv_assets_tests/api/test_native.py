@@ -168,5 +168,5 @@ def test_days_that_are_not_proved_are_not_complete(tmp_path: Path) -> None:
         assert reply.headers["cache-control"] == "public, no-cache"
         later = client.get("/api/v1/ohlc", params={**asked, "start": "2024-01-06", "end": "2024-01-06"})
         assert later.json()["last_bar_complete"] is True
-        assert "immutable" in later.headers["cache-control"]
+        assert later.headers["cache-control"] == "public, max-age=60"
     assert day_start(THURSDAY) == service.bounds[0]

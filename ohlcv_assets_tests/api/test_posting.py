@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -236,14 +236,15 @@ def test_a_store_that_is_away_doubles_nothing(poster: Poster, monkeypatch: pytes
     store = poster.service.project.trade_store
     append = type(store).append
 
-    def fail(_: pa.Table) -> int:
+    def fail(_trades: pa.Table, **_free: bool) -> int:
         raise StoreUnavailableError("10.1.2.3 went away")
 
-    def store_and_fail(trades: pa.Table) -> int:
+    def store_and_fail(trades: pa.Table, **_free: bool) -> int:
         append(store, trades)
         return fail(trades)
 
-    for number, broken in enumerate((fail, store_and_fail)):
+    ways: list[Callable[..., int]] = [fail, store_and_fail]
+    for number, broken in enumerate(ways):
         body = [trade(10 * number), trade(10 * number, price=1)]
         with monkeypatch.context() as away:
             away.setattr(store, "append", broken)
@@ -263,7 +264,7 @@ def test_a_full_queue_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     store, begun, go = service.project.trade_store, threading.Event(), threading.Event()
     append = type(store).append
 
-    def slow(trades: pa.Table) -> int:
+    def slow(trades: pa.Table, **_free: bool) -> int:
         begun.set()
         assert go.wait(20)
         return append(store, trades)
@@ -293,7 +294,7 @@ def test_a_request_that_takes_too_long_is_stored_all_the_same(tmp_path: Path, mo
     store, go = service.project.trade_store, threading.Event()
     append = type(store).append
     with monkeypatch.context() as slow:
-        slow.setattr(store, "append", lambda trades: go.wait(20) and append(store, trades))
+        slow.setattr(store, "append", lambda trades, **_: go.wait(20) and append(store, trades))
         with asking(service, {"X-API-Key": new_key(service, "write")}) as client:
             poster = Poster(service, client)
             assert poster.post(trade(1), 503)["type"] == "urn:ohlcv:problem:timed-out"

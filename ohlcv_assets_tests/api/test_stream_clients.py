@@ -251,8 +251,10 @@ def test_trades_that_are_forgotten_end_a_slow_subscription(tmp_path: Path, monke
         assert isinstance(topic, topics.TradeTopic)
 
         def burst() -> None:
-            for at in range(4):
-                topic.apply(columns([trade(at)]), 1.0)
+            with monkeypatch.context() as busy:
+                busy.setattr(client.Client, "_sent_now", lambda *_: False)
+                for at in range(4):
+                    topic.apply(columns([trade(at)]), 1.0)
 
         running.loop.call_soon_threadsafe(burst)
         assert closed_with(connection) == 4000

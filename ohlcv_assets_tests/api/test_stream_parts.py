@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from ohlcv_assets.api.gate import Caller
-from ohlcv_assets.api.stream.client import Client, Subscription
+from ohlcv_assets.api.stream.client import Client, Subscription, Ways
 from ohlcv_assets.api.stream.frames import Subscribe
 from ohlcv_assets.api.stream.hub import Hub
 from ohlcv_assets.api.stream.long import LongBars
@@ -48,11 +53,18 @@ class Wire:
         if self.broken:
             raise RuntimeError("closed already")
 
+    def send_now(self, text: str) -> bool:
+        """Send a frame without waiting."""
+        if self.broken:
+            return False
+        self.texts.append(f"now {text}")
+        return True
+
 
 def client_on(folder: Path) -> tuple[Client, Wire, Hub]:
     """Return a client that may read."""
     hub, wire = Hub(service_in(folder, ())), Wire()
-    return Client(hub, Caller("somebody", "read"), None, wire.send, wire.close), wire, hub
+    return Client(hub, Caller("somebody", "read"), None, Ways(wire.send, wire.close)), wire, hub
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -134,3 +146,88 @@ def test_a_socket_without_a_handshake_ends_as_uvicorn_has_it(monkeypatch: pytest
     found.handshake_complete = False
     found.shutdown()
     assert ended == [found]
+
+
+def test_news_are_sent_at_once_where_nothing_waits(tmp_path: Path) -> None:
+    """Without a task; in turn where a frame is on its way, or the connection does not take it."""
+    one, wire, hub = client_on(tmp_path)
+    one._ways = Ways(wire.send, wire.close, wire.send_now)
+    topic = TradeTopic("BTC-USD", 0)
+    asked = Subscribe(op="subscribe", id=1, channel="trades", symbol="BTC-USD")
+    following = Subscription(one, asked, topic)
+    topic.followers.add(following)
+
+    async def run() -> None:
+        topic.apply(columns([("A", 0, 1.0, 1.0, 1)]), 0.0)
+        assert (len(wire.texts), one._writer, following.sent) == (1, None, 1)
+        async with one._turn:
+            topic.apply(columns([("A", 1, 1.0, 1.0, 1)]), 0.0)
+            assert (len(wire.texts), following.sent) == (1, 1)
+        assert one._writer is not None
+        await one._writer
+        one._ways = Ways(wire.send, wire.close)
+        topic.apply(columns([("A", 2, 1.0, 1.0, 1)]), 0.0)
+        assert one._writer is not None
+        await one._writer
+        following.wake()
+        assert one._writer is not None, "nothing is new"
+        await one._writer
+
+    asyncio.run(run())
+    assert [text.partition("{")[0] for text in wire.texts] == ["now ", "", ""]
+    assert following.sent == topic.seq == 3
+    hub.service.pool.close()
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 70_000])
+def test_a_frame_of_any_length_is_a_frame(length: int) -> None:
+    """As the library reads it that the other side may use."""
+    text = "x" * length
+    assert _read(_sent(text)) == text
+
+
+def _sent(text: str) -> bytes:
+    """Return what a socket sends."""
+    written: list[bytes] = []
+    found = _socket(written)
+    assert found.send_now(text)
+    return b"".join(written)
+
+
+def _socket(written: list[bytes]) -> Any:  # Any: without a connection
+    """Return a socket whose handshake is over."""
+    found = cast("Any", StreamSocket.__new__(StreamSocket))  # Any: as above
+    found.handshake_complete, found.close_sent, found.disconnected = True, False, False
+    found.writable = asyncio.Event()
+    found.writable.set()
+    found.conn = SimpleNamespace(state=State.OPEN)
+    found.transport = SimpleNamespace(write=written.append, is_closing=lambda: False)
+    return found
+
+
+def _read(frame: bytes) -> str:
+    """Return the text of a frame, read by the client's side of the library."""
+    client = ClientProtocol(parse_uri("ws://here"), state=State.OPEN, max_size=None)
+    client.receive_data(frame)
+    (event,) = client.events_received()
+    assert isinstance(event, Frame)
+    assert (event.opcode, event.fin) == (Opcode.TEXT, True)
+    return bytes(event.data).decode()
+
+
+def test_nothing_is_sent_at_once_to_one_who_is_behind_or_goes() -> None:
+    """Whoever wants to send has to wait, or hears of the end, as ever."""
+    written: list[bytes] = []
+    for change in (
+        {"handshake_complete": False},
+        {"close_sent": True},
+        {"disconnected": True},
+        {"writable": asyncio.Event()},
+        {"conn": SimpleNamespace(state=State.CLOSING)},
+        {"transport": SimpleNamespace(is_closing=lambda: True)},
+    ):
+        found = _socket(written)
+        for name, value in change.items():
+            setattr(found, name, value)
+        assert not found.send_now("x")
+    assert written == []

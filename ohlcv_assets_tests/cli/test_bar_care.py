@@ -188,9 +188,18 @@ def test_only_the_checks_of_bars(ohlcv: Ohlcv) -> None:
     assert named_bars == [name for name in named if name[0].startswith("ohlcv_")] + directly
     totals = [check for check in bars if check["check"] == "totals"]
     assert {check["expected"]["turnover_of"] for check in totals} == {"stored trades"}
-    refused = ohlcv(*words, "--bars", "--exhaustive")
-    assert refused.code == 2
-    assert "give one of the two" in refused.err
+    for other in ("--exhaustive", "--trades"):
+        refused = ohlcv(*words, "--bars", other)
+        assert refused.code == 2
+        assert "give one of the two" in refused.err
+
+
+def test_only_the_checks_of_trades(ohlcv: Ohlcv) -> None:
+    """`verify --trades` leaves out the checks of bars and no other; every trade may be compared with them."""
+    words = ("verify", "--from", "2024-01-05", "--to", "2024-01-05", "--exhaustive", "--json")
+    every, trades = (ohlcv(*words, *more).document["days"][0]["checks"] for more in ((), ("--trades",)))
+    assert trades == [check for check in every if not check["asset"].startswith("ohlcv_")]
+    assert trades[-1]["check"] == "every_trade"
 
 
 def test_nothing_is_left_to_do(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def _started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:  # Any: what servers
     """Start no server, and remember with what it would have been."""
     seen: list[Any] = []  # Any: as above
 
-    def run(app: Any, listener: socket.socket) -> None:  # Any: an application
+    def run(app: Any, listener: socket.socket, _: Any) -> None:  # Any: an application, and what is done beside it
         seen.append(app)
         listener.close()
         app.state.service.pool.close()

@@ -77,7 +77,7 @@ def _watch(project: Project, instance: dg.DagsterInstance, runner: Runner) -> Wa
 def test_a_correction_of_an_old_day_makes_its_bars_again(watch: Watch) -> None:
     """The first of three days is asked for at every resolution, once, and the run makes its bars right."""
     watch.correct(THURSDAY)
-    assert {proof.verdict.passed for proof in verify_day(watch.project, THURSDAY, only_bars=True)} == {False, True}
+    assert {proof.verdict.passed for proof in verify_day(watch.project, THURSDAY, only="bars")} == {False, True}
     assert watch.tick() == every(THURSDAY)
     assert watch.tick() == {}
     result = watch.run(THURSDAY, list(BARS))
@@ -91,7 +91,7 @@ def test_a_correction_of_an_old_day_makes_its_bars_again(watch: Watch) -> None:
         assert event.metadata["content_hash"].value == content
         assert (event.metadata["chunk_state"].value, event.metadata["made"].value) == ("done", True)
     assert watch.tick() == {}
-    assert all(proof.verdict.passed for proof in verify_day(watch.project, THURSDAY, only_bars=True))
+    assert all(proof.verdict.passed for proof in verify_day(watch.project, THURSDAY, only="bars"))
 
 
 def test_equal_content_asks_for_nothing(watch: Watch) -> None:

@@ -162,7 +162,7 @@ def test_force_runs_what_is_done(project: Project, home: Path, monkeypatch: pyte
     assert home.is_dir()
     asked: list[dt.date] = []
 
-    def outcomes(_crew: Crew, days: Sequence[dt.date], _stopping: object) -> list[DayOutcome]:
+    def outcomes(_crew: Crew, days: Sequence[dt.date], *_others: object) -> list[DayOutcome]:
         asked.extend(days)
         return [DayOutcome(day, "made") for day in days]
 

@@ -124,7 +124,7 @@ def test_missing_and_corrected(project: Project) -> None:
     healed = heal(project)
     assert (healed.days, healed.succeeded) == (2, True)
     assert standings(project) == {}
-    assert all(proof.verdict.passed for day in DAYS for proof in verify_day(project, day, only_bars=True))
+    assert all(proof.verdict.passed for day in DAYS for proof in verify_day(project, day, only="bars"))
     for resolution in STORED_RESOLUTIONS:
         assert project.bar_store.read(resolution, *day_bounds(FRIDAY), [symbol]).num_rows == 0
     after = derive(RESOLUTIONS["1W"], project.bar_store.read, *week)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pyarrow as pa
 import pytest
 
@@ -47,6 +50,21 @@ def test_only_one_day_is_kept(project: Project, reads: list[object]) -> None:
         next(parts.parts(project, day))
         assert len(parts._kept) == 1
     assert len(reads) == 3
+
+
+def test_threads_that_need_a_day_at_once_wait_for_one_reading(project: Project, reads: list[object]) -> None:
+    """Two at the same day get the same table, and the file is read once."""
+    file_day(project, FRIDAY)
+    together = threading.Barrier(2)
+
+    def read() -> pa.Table:
+        together.wait()
+        return next(parts.parts(project, FRIDAY))
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = [each.result() for each in [pool.submit(read) for _ in range(2)]]
+    assert one is other
+    assert len(reads) == 1
 
 
 def test_a_replaced_file_is_read_anew(project: Project) -> None:

@@ -71,7 +71,7 @@ def test_a_changed_bar_fails_its_asset_and_the_chain_above(friday: Project) -> N
 def test_bars_alone_are_proved_directly_too(friday: Project, engine: str, by: str) -> None:
     """Asked for bars alone, each resolution is also compared with bars made of the trades by way of no others."""
     project = replace(friday, settings=friday.settings.model_copy(update={"bar_engine": engine}))
-    proofs = by_asset(verify_day(project, FRIDAY, only_bars=True))
+    proofs = by_asset(verify_day(project, FRIDAY, only="bars"))
     for name, several in proofs.items():
         assert [proof.verdict.check for proof in several] == ["totals", "invariants", "equality", "chain", "direct"]
         assert all(proof.verdict.passed for proof in several)
@@ -81,12 +81,12 @@ def test_bars_alone_are_proved_directly_too(friday: Project, engine: str, by: st
     change_bars(project, RESOLUTIONS["1d"], FRIDAY, "turnover", 0, 1 + 1e-9)
     (wrong,) = [
         one
-        for one in verify_day(project, FRIDAY, only_bars=True)
+        for one in verify_day(project, FRIDAY, only="bars")
         if one.verdict.check == "direct" and not one.verdict.passed
     ]
     assert (wrong.asset, wrong.verdict.differences[0]["field"]) == ("ohlcv_1d", "turnover")
     project.lake.delete(FRIDAY)
-    assert [(one.asset, one.verdict.check) for one in verify_day(project, FRIDAY, only_bars=True)] == [
+    assert [(one.asset, one.verdict.check) for one in verify_day(project, FRIDAY, only="bars")] == [
         ("ohlcv", "readable")
     ]
 

@@ -304,6 +304,12 @@ def test_content_summarises_by_symbol_and_hour(trade_store: TradeStore) -> None:
         ("B", START + 23 * HOUR, 1, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1),
     ]
     assert trade_store.content(day_number(60)).num_rows == 0
+    few = ("trades", "price_max", "side_sum")
+    assert (
+        trade_store.content(FIRST, few)
+        .select(["symbol", "hour", *few])
+        .equals(content.select(["symbol", "hour", *few]))
+    )
 
 
 def test_turnover_is_what_was_traded(trade_store: TradeStore) -> None:

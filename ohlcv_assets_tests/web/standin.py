@@ -313,7 +313,13 @@ def _symbols() -> dict[str, object]:
         }
         for name, (kind, calendar, zone, _) in SYMBOLS.items()
     ]
-    return {"dataset": "made-up", "first_day": "2024-01-01", "last_day": "2024-06-30", "symbols": symbols}
+    return {
+        "dataset": "made-up",
+        "first_day": "2024-01-01",
+        "last_day": "2024-06-30",
+        "symbols": symbols,
+        "version": "0" * 16,
+    }
 
 
 def _json(document: object) -> Response:

@@ -59,7 +59,13 @@ async def coverage(
     service: Shared,
     resolution: Annotated[StoredName, Query(description="A stored resolution.", examples=["1d"])] = "1d",
     symbol: Annotated[
-        str | None, Query(min_length=1, max_length=100, description="Of one symbol; of all together if absent.")
+        str | None,
+        Query(
+            min_length=1,
+            max_length=100,
+            description="Of one symbol; of all together if absent.",
+            examples=["BTC-USD"],
+        ),
     ] = None,
 ) -> Response:
     """Return how many bars of a resolution are stored of each day, and how many trades they hold."""

@@ -138,7 +138,7 @@ async def cancel(service: Shared, caller: Annotated[Caller, Depends(Requires("wr
     A job of bars needs a key of the role admin, one that generates trades a key of the role write.
     """
     if _known(service.jobs.get(job_id)).kind != "generate":
-        Requires("admin")(caller)
+        await Requires("admin")(caller)
     return _answer(job_document(_known(service.jobs.cancel(job_id)), insider=True))
 
 

@@ -30,12 +30,14 @@ from ohlcv_assets.api.parameters import (
     Shared,
     Start,
     SymbolName,
+    Versioned,
     clipped,
     gathered,
     parse_range,
 )
 from ohlcv_assets.api.pool import TooSlowError
 from ohlcv_assets.api.problems import ProblemError
+from ohlcv_assets.api.quick import QuickRoute
 from ohlcv_assets.api.reading import BarReader, last_open
 from ohlcv_assets.api.service import Service
 from ohlcv_assets.bars.adaptive import Choice, adapt, coarser
@@ -46,7 +48,7 @@ from ohlcv_assets.instants import format_instant
 from ohlcv_assets.market.symbols import Symbol
 from ohlcv_assets.units import Nanos
 
-router = APIRouter(prefix="/api/v1", tags=["bars"], dependencies=Documented)
+router = APIRouter(prefix="/api/v1", tags=["bars"], dependencies=Documented, route_class=QuickRoute)
 MOST_A_PAGE: Final = 50_000
 ROUTE: Final = "/api/v1/ohlc"
 
@@ -152,6 +154,7 @@ class Asked:
             examples=["none"],
         ),
     ] = "none"
+    version: Versioned = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,7 @@ async def ohlc(request: Request, service: Shared, asked: Annotated[Asked, gather
     Wide ranges are answered at a coarser resolution, which the answer says with its reason: one day above 365 days, one
     hour above 90 days, 15 minutes above 30 days where one minute was asked. Weeks and months stay as they are.
     """
-    symbol = service.symbol(asked.symbol)
+    symbol, version = service.symbol(asked.symbol), service.version
     start, end = parse_range(service, asked.start, asked.end)
     resolution = RESOLUTIONS[asked.resolution]
     choice = adapt(resolution, start, end) if asked.adaptive else Choice(resolution, resolution)
@@ -207,7 +210,8 @@ async def ohlc(request: Request, service: Shared, asked: Annotated[Asked, gather
     if asked.limit is None:
         _refuse_too_many(service, symbol, choice.given, first, last)
     page = await _page(service, symbol, asked, choice, first, last)
-    closed = bars_closed(service.closed, service.project, page.choice.given, Nanos(min(page.since, first)), last)
+    since = Nanos(min(page.since, first))
+    closed = service.is_still(version) and bars_closed(service.closed, service.project, page.choice.given, since, last)
     form = bodies.media_type_of(asked.form, request.headers.get("accept", ""))
     about = _about(service, asked, page, start, end)
     service.telemetry.rows.labels(ROUTE).inc(page.bars.num_rows)

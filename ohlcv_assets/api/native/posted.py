@@ -117,7 +117,7 @@ def _replies() -> Responses:
     again = {"description": "true where the request was answered before.", "schema": {"type": "string"}}
     for status in (200, 201):
         found[status]["headers"] = {"Idempotent-Replayed": again}
-    kinds = ("malformed", "not-allowed", "closed", "conflict", "body-too-large", "media-type", "key-reused")
+    kinds = ("malformed", "not-allowed", "closed", "conflict", "body-too-large", "media-type", "rejected", "key-reused")
     return found | problems(*kinds, "busy", "timed-out")
 
 

@@ -42,6 +42,10 @@ class SymbolList(BaseModel):
     last_day: str = Field(description="Last day of the dataset, included.")
     symbols: list[SymbolInfo] = Field(description="In order of their names.")
     count: int = Field(description="How many there are.", ge=0)
+    version: str = Field(
+        description="Of the closed days, for `version` of /api/v1/ohlc and /api/v1/trades; another one as soon as one "
+        "of them is made again, or one more is closed."
+    )
 
 
 _EXAMPLE: Final = {
@@ -58,6 +62,7 @@ _LIST: Final = {
     "last_day": "2024-12-31",
     "symbols": [_EXAMPLE],
     "count": 1,
+    "version": "0123456789abcdef",
 }
 
 
@@ -103,6 +108,7 @@ async def list_symbols(
         "last_day": str(dataset.days[-1]),
         "symbols": found,
         "count": len(found),
+        "version": service.version,
     }
     return respond(request, service, Answer(json_bytes(document)))
 

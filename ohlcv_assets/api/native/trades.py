@@ -28,15 +28,17 @@ from ohlcv_assets.api.parameters import (
     Shared,
     Start,
     SymbolName,
+    Versioned,
     clipped,
     gathered,
     parse_range,
 )
+from ohlcv_assets.api.quick import QuickRoute
 from ohlcv_assets.api.reading import trades_page
 from ohlcv_assets.instants import format_instant
 from ohlcv_assets.units import Nanos
 
-router = APIRouter(prefix="/api/v1", tags=["trades"], dependencies=Documented)
+router = APIRouter(prefix="/api/v1", tags=["trades"], dependencies=Documented, route_class=QuickRoute)
 MOST_A_PAGE: Final = 10_000
 ROUTE: Final = "/api/v1/trades"
 
@@ -89,6 +91,7 @@ class Asked:
     order: Ordered = "asc"
     cursor: Cursor = None
     form: Formatted = None
+    version: Versioned = None
 
 
 @router.get(
@@ -100,7 +103,7 @@ class Asked:
 )
 async def trades(request: Request, service: Shared, asked: Annotated[Asked, gathered(Asked)]) -> Response:
     """Return trades of a symbol, page by page."""
-    symbol = service.symbol(asked.symbol)
+    symbol, version = service.symbol(asked.symbol), service.version
     start, end = parse_range(service, asked.start, asked.end)
     first, last = clipped(service, start, end)
     named = f"{asked.symbol} trades {asked.start} {asked.end} {asked.order}"
@@ -123,7 +126,7 @@ async def trades(request: Request, service: Shared, asked: Annotated[Asked, gath
         "next_cursor": cursor_of(Place(named, Nanos(int(bodies.nanos(kept["ts"])[-1])))) if more else None,
     }
     service.telemetry.rows.labels(ROUTE).inc(kept.num_rows)
-    closed = trades_closed(service.closed, service.project, first, last)
+    closed = service.is_still(version) and trades_closed(service.closed, service.project, first, last)
     return respond(request, service, _answer(request, asked, kept, about, closed=closed))
 
 

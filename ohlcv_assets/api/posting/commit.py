@@ -19,11 +19,13 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ohlcv_assets.api.posting.columns import NOTHING, Columns, columns_of, joined
+from ohlcv_assets.api.posting.columns import NOTHING, Columns, joined
+from ohlcv_assets.api.posting.known import Known, days_of
 from ohlcv_assets.api.posting.ledger import Ledger, Remembered
 from ohlcv_assets.api.posting.placing import REFUSED, Placed, place
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.project import Project
+from ohlcv_assets.stores.base import Hold
 from ohlcv_assets.units import DAY
 
 
@@ -122,48 +124,57 @@ class Committer:
         self._project = project
         self._ledger = ledger
         self._names = project.dataset.universe.names
-        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._known = Known(lambda: project.trade_store, self._names)
         self._unsure = NOTHING
 
     def commit(self, posts: Sequence[Post]) -> Done:
         """Carry requests out; nothing is raised that the store or the ledger raises."""
-        work = _Work(posts)
-        stored = NOTHING
+        work, failed = _Work(posts), True
         try:
-            with self._project.store_session():
-                stored = self._settled()
-                closed = self._closed_days()
-                self._answered_before(work)
-                self._judge(work, closed)
-                self._refuse_other_ids(work, closed)
-                fresh = work.trades.at(work.placed.ts).take(work.placed.fresh)
-                if len(fresh) > 0:
-                    # Until the store says that it has them, it may have some of them.
-                    self._unsure = fresh
-                    self._project.trade_store.append(fresh.table(self._names))
-                    stored, self._unsure = joined([stored, fresh]), NOTHING
+            self._store(work)
             self._remember(work)
+            failed = False
         except OhlcvError as error:
-            return Done(work.verdicts(failed=True), stored.table(self._names), error)
-        return Done(work.verdicts(failed=False), stored.table(self._names))
+            return Done(work.verdicts(failed=True), work.stored.table(self._names), error)
+        finally:
+            if failed:
+                self._known.forget()
+        return Done(work.verdicts(failed=False), work.stored.table(self._names))
 
-    def look(self, keys: Columns) -> Columns:
-        """Return what is stored at the (symbol, ts) of some trades."""
-        return columns_of(self._project.trade_store.fetch(keys.table(self._names)), self._numbers)
+    def _store(self, work: _Work) -> None:
+        """Judge requests and store what is new of them, while nobody else changes their days."""
+        store = self._project.trade_store
+        days = days_of(joined([work.trades, self._unsure]))
+        with self._project.store_session():
+            # Whoever loads a day holds it for long, and what is posted to it is refused anyway.
+            opened = sorted(days - self._known.seem_closed(days))
+            with store.holding(opened) as hold:
+                self._known.begin(hold, opened)
+                self._store_held(work, hold, days)
+
+    def _store_held(self, work: _Work, hold: Hold, days: set[dt.date]) -> None:
+        work.stored = self._settled()
+        closed = frozenset(days - self._known.opened())
+        self._answered_before(work)
+        self._judge(work, closed)
+        self._refuse_other_ids(work, closed)
+        fresh = work.trades.at(work.placed.ts).take(work.placed.fresh)
+        if len(fresh) > 0:
+            # Until the store says that it has them, it may have some of them.
+            self._unsure = fresh
+            self._project.trade_store.append(fresh.table(self._names), free=True)
+            work.stored, self._unsure = joined([work.stored, fresh]), NOTHING
+            self._known.added(hold, fresh)
 
     def _settled(self) -> Columns:
         """Return those trades which the store has though storing them failed: nobody was told of them."""
         if len(self._unsure) == 0:
             return NOTHING
-        found = self.look(self._unsure)
+        found = self._known.look(self._unsure)
         meant = dict(zip(self._unsure.keys(), self._unsure.contents(), strict=True))
         ours = [meant[key] == content for key, content in zip(found.keys(), found.contents(), strict=True)]
         self._unsure = NOTHING
         return found.take(np.array(ours, np.bool_))
-
-    def _closed_days(self) -> frozenset[dt.date]:
-        """Return the days that are proved or being loaded: a load replaces all trades of its day."""
-        return frozenset(self._project.trade_store.day_records())
 
     def _answered_before(self, work: _Work) -> None:
         """Answer what was posted under the same key before: the same way, or not at all where it was something else."""
@@ -188,7 +199,7 @@ class Committer:
     def _judge(self, work: _Work, closed: frozenset[dt.date]) -> None:
         """Place all trades; requests with one that cannot be stored are out, and the others placed again."""
         while True:
-            placed = place(work.trades, _opened(work.trades, closed), self.look)
+            placed = place(work.trades, _opened(work.trades, closed), self._known.look)
             refused = placed.outcome == REFUSED
             if not refused.any():
                 work.placed = placed
@@ -204,6 +215,8 @@ class Committer:
     def _refuse_other_ids(self, work: _Work, closed: frozenset[dt.date]) -> None:
         """Take out requests with an id that stands for another trade, here or in the ledger."""
         named = {number: self._ids_of(work.posts[number]) for number, _ in work.pieces()}
+        if not any(named.values()):
+            return
         known = self._ledger.trades({name for found in named.values() for _, name, _ in found})
         anybody = False
         for number, found in named.items():
@@ -244,13 +257,14 @@ _TAKEN = Conflict("key", np.empty(0, np.intp))
 
 @dataclass(slots=True)
 class _Work:
-    """The requests of a commit, and what is decided so far; the trades are those of requests that are not."""
+    """The requests of a commit, and what is decided and stored so far; the trades are those of undecided requests."""
 
     posts: Sequence[Post]
     decided: dict[int, Verdict] = field(default_factory=dict)
     twins: dict[int, int] = field(default_factory=dict)
     ids: dict[str, bytes] = field(default_factory=dict)
     placed: Placed = field(default_factory=lambda: Placed(np.empty(0, np.int8), np.empty(0, np.int64)))
+    stored: Columns = NOTHING
     _trades: Columns | None = None
 
     @property

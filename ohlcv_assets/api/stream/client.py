@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from starlette.websockets import WebSocketDisconnect
@@ -48,6 +49,30 @@ Send = Callable[[str], Awaitable[None]]
 Close = Callable[[int, str], Awaitable[None]]
 
 
+def cannot_now(_: str) -> bool:
+    """Send nothing."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What a connection offers.
+
+    Attributes
+    ----------
+    send
+        Sends a text frame; waits as long as the client does not read.
+    close
+        Closes the connection with a code and a reason.
+    send_now
+        Sends a text frame without waiting, or returns False.
+    """
+
+    send: Send
+    close: Close
+    send_now: Callable[[str], bool] = cannot_now
+
+
 class Subscription:
     """A client follows a topic.
 
@@ -79,19 +104,16 @@ class Client:
         Who it is, as far as is known.
     key
         The key that it came with.
-    send
-        Sends a text frame; waits as long as the client does not read.
-    close
-        Closes the connection with a code and a reason.
+    ways
+        The connection itself.
     """
 
-    def __init__(self, hub: Hub, caller: Caller, key: str | None, send: Send, close: Close) -> None:
+    def __init__(self, hub: Hub, caller: Caller, key: str | None, ways: Ways) -> None:
         self._hub = hub
         self._service = hub.service
         self._caller = caller
         self._key = key
-        self._send_text = send
-        self._close = close
+        self._ways = ways
         self._since = self._last = self._judged = time.monotonic()
         self._turn = asyncio.Lock()
         self._sending: float | None = None
@@ -130,8 +152,10 @@ class Client:
 
     def wake(self, subscription: Subscription) -> None:
         """Send what is new of a subscription as soon as the connection takes it."""
-        self._news[subscription] = None
-        self._write()
+        idle = self._writer is None and self._ending is None and not self._turn.locked()
+        if not (idle and self._sent_now(subscription)):
+            self._news[subscription] = None
+            self._write()
 
     def look(self, now: float, beat: str, pulse: float) -> None:
         """See whether the client is alive and welcome; give a sign of life where nothing else was sent.
@@ -256,6 +280,17 @@ class Client:
         finally:
             self._writer = None
 
+    def _sent_now(self, one: Subscription) -> bool:
+        """Send what is new of a subscription without waiting; return False where it cannot be."""
+        topic = one.topic
+        text = topic.frame(one.request.id, one.sent) if topic.seq > one.sent else None
+        if text is None or not self._ways.send_now(text):
+            return False
+        one.sent, self._beat, self._last = topic.seq, None, time.monotonic()
+        self._service.telemetry.updates.inc()
+        self._service.telemetry.stream_lag.observe(self._last - topic.at)
+        return True
+
     async def _send_news(self, one: Subscription) -> None:
         topic = one.topic
         if topic.seq <= one.sent:
@@ -280,7 +315,7 @@ class Client:
             self._beat = None
             self._sending = time.monotonic()
             try:
-                await self._send_text(text)
+                await self._ways.send(text)
             except _GONE:
                 return
             finally:
@@ -290,4 +325,4 @@ class Client:
 
     async def _end(self, code: int, reason: str) -> None:
         with suppress(*_GONE):
-            await self._close(code, reason)
+            await self._ways.close(code, reason)

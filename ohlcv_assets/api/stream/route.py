@@ -13,7 +13,8 @@ from starlette.websockets import WebSocket
 from ohlcv_assets.api.gate import key_of
 from ohlcv_assets.api.problems import ProblemError
 from ohlcv_assets.api.stream import frames
-from ohlcv_assets.api.stream.client import NO_KEY, Client
+from ohlcv_assets.api.stream.client import NO_KEY, Client, Ways, cannot_now
+from ohlcv_assets.api.stream.socket import SEND_NOW
 
 if TYPE_CHECKING:
     from ohlcv_assets.api.stream.hub import Hub
@@ -36,7 +37,9 @@ async def stream(socket: WebSocket) -> None:
         hub.service.telemetry.streams_ended.labels(str(_OVERLOADED)).inc()
         await socket.close(_OVERLOADED, "There are too many clients; come back later.")
         return
-    client = Client(hub, socket.scope["state"]["caller"], key_of(socket.headers), socket.send_text, socket.close)
+    state = socket.scope["state"]
+    ways = Ways(socket.send_text, socket.close, state.get(SEND_NOW, cannot_now))
+    client = Client(hub, state["caller"], key_of(socket.headers), ways)
     hub.clients.add(client)
     hub.service.telemetry.streams.inc()
     try:

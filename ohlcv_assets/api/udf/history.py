@@ -150,11 +150,11 @@ async def history(
         raise ProblemError("invalid", f"The range ends at {to}, before it starts at {start}; swap the two.")
     reader = UdfBars(service, symbol_named(service, symbol), resolution_of(resolution))
     count = None if countback is None or countback == 0 else max(countback, _LEAST_COUNT)
-    first, last = _instant(start), _instant(to)
+    first, last, version = _instant(start), _instant(to), service.version
     bars, since = await reader.history(first, last, count)
     document = _columns(bars) if bars.num_rows > 0 else await _no_data(reader, first, count)
     earliest = service.bounds[0] if bars.num_rows == 0 else since
-    closed = reader.closed(Nanos(min(earliest, first)), last)
+    closed = service.is_still(version) and reader.closed(Nanos(min(earliest, first)), last)
     service.telemetry.rows.labels(ROUTE).inc(bars.num_rows)
     return respond(request, service, Answer(json_bytes(document), closed=closed))
 

@@ -6,9 +6,11 @@ of the stores.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -55,6 +57,8 @@ class Attachment:
         self._turning = False
         self._broken = False
         self._since = 0.0
+        self._openings = 0
+        self._changes = Counter[dt.date]()
         self._instance: duckdb.DuckDBPyConnection | None = None
 
     def enter(self) -> float:
@@ -119,6 +123,14 @@ class Attachment:
         finally:
             self._writer.release()
 
+    def changing(self, days: Iterable[dt.date]) -> None:
+        """Take notice that trades of some days may be others from now on."""
+        self._changes.update(days)
+
+    def mark(self, day: dt.date) -> Hashable:
+        """Return what stays equal until a day's trades may be others: nobody else writes while the file is attached."""
+        return self._openings, self._changes[day]
+
     def wanted(self) -> bool:
         """Return whether another process waits for the store."""
         return self._lock.wanted()
@@ -182,6 +194,7 @@ class Attachment:
                     raise self._lock.busy(lock_holder(error)) from error
             time.sleep(next(pauses))
         self._recognise(path)
+        self._openings += 1
         return waited
 
     def _make(self, path: Path) -> None:

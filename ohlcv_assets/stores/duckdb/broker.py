@@ -10,9 +10,10 @@ takes fifteen. The first session of a process takes the lock and attaches, the l
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -70,7 +71,7 @@ class Session:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all statements within take effect together, or none; one thread of the process at a time."""
-        with self._attachment.writing():
+        with self.alone():
             self._connection.begin()
             try:
                 yield
@@ -78,6 +79,20 @@ class Session:
                 self._undo()
                 raise
             self._connection.commit()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep all other threads of the process from changing anything; other processes are kept out anyway."""
+        with self._attachment.writing():
+            yield
+
+    def changing(self, days: Iterable[dt.date]) -> None:
+        """Say that trades of some days are about to be changed."""
+        self._attachment.changing(days)
+
+    def mark(self, day: dt.date) -> Hashable:
+        """Return what stays equal until somebody may have changed a day's trades."""
+        return self._attachment.mark(day)
 
     def _undo(self) -> None:
         # A statement that failed for good has ended the transaction itself; what it raised is what counts.

@@ -146,6 +146,14 @@ def fetch(day: dt.date) -> str:
     )
 
 
+def last_instants(day: dt.date) -> str:
+    """Find the last instant of each symbol in a range, in nanoseconds."""
+    return (
+        f"SELECT symbol, epoch_ns(max(ts)) FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE} "
+        "GROUP BY symbol ORDER BY symbol"
+    )
+
+
 def symbols(day: dt.date) -> str:
     """List the symbols of a range."""
     return f"SELECT DISTINCT symbol FROM {ALIAS}.{trade_table(day)} WHERE {_INSIDE}"

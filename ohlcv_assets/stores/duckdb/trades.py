@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import duckdb
@@ -29,6 +30,9 @@ from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start, days_b
 PAGE_ROWS: Final = 500_000
 """Trades that a scan reads in one session, at most."""
 
+_MOST_OPEN: Final = 64
+"""Days of which it is kept in mind that they have no record."""
+
 
 class DuckDBTradeStore:
     """Trades in a DuckDB file.
@@ -41,6 +45,7 @@ class DuckDBTradeStore:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self._open: dict[dt.date, Hashable] = {}
 
     @property
     def name(self) -> str:
@@ -73,27 +78,52 @@ class DuckDBTradeStore:
         detail = {"held_seconds": held, "store_bytes": self.size_bytes()}
         return LoadReport(content.rows, written, deleted, seconds, session.waited, detail)
 
-    def append(self, trades: pa.Table) -> int:
+    def append(self, trades: pa.Table, *, free: bool = False) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
-        fresh = latest(accepted(trades))
+        given = accepted(trades)
+        fresh = given if free else latest(given)
         if fresh.num_rows == 0:
             return 0
         days = _days_of(fresh)
         with self._broker.session() as session, session.incoming(without_zone(fresh)), session.transaction():
-            for month in sorted({sql.month_of(day) for day in days}):
+            # Where nobody has changed a day since we did, its month is there and it has no record.
+            others = [day for day in days if self._open.get(day) != session.mark(day)]
+            session.changing(days)
+            for month in sorted({sql.month_of(day) for day in others}):
                 _ensure(session, month)
+            for month in sorted({sql.month_of(day) for day in days}):
                 bounds = _narrowed(_month_bounds(month), fresh)
-                session.changed(sql.delete_keys(month), bounds)
+                if not free:
+                    session.changed(sql.delete_keys(month), bounds)
                 session.changed(sql.insert_inside(month), bounds)
-            for day in days:
+            for day in others:
                 session.changed(sql.FORGET, [day])
+            marks = {day: session.mark(day) for day in days}
+        # Not before it is committed.
+        self._open = {**self._open, **marks} if len(self._open) < _MOST_OPEN else marks
         return fresh.num_rows
+
+    @contextmanager
+    def holding(self, days: Sequence[dt.date]) -> Iterator[Session]:  # noqa: ARG002 -- the file is held as a whole
+        """Keep everybody else from changing trades; see ``TradeStore.holding``."""
+        with self._broker.session() as session, session.alone():
+            yield session
+
+    def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
+        """Return the instant of each symbol's last trade on a day."""
+        if not self._broker.exists:
+            return {}
+        with self._broker.session() as session:
+            if sql.month_of(day) not in _months(session):
+                return {}
+            return {symbol: Nanos(ts) for symbol, ts in session.rows(sql.last_instants(day), _bounds(day))}
 
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record."""
         if not self._broker.exists:
             return 0
         with self._broker.session() as session, session.transaction():
+            session.changing([day])
             session.changed(sql.FORGET, [day])
             return _delete(session, day)
 
@@ -121,7 +151,7 @@ class DuckDBTradeStore:
             counted = {day: int(session.rows(sql.count(day), _bounds(day))[0][0]) for day in days}
         return {day: count for day, count in counted.items() if count > 0}
 
-    def content(self, day: dt.date) -> pa.Table:
+    def content(self, day: dt.date, figures: Collection[str] = schema.FIGURES) -> pa.Table:  # noqa: ARG002 -- all in one pass
         """Return a day's ``market.schema.CONTENT``."""
         return self._figures(day, sql.content, schema.CONTENT)
 
@@ -277,6 +307,7 @@ def _replace(session: Session, content: DayContent, feed: Feed) -> int:
     """Delete, prove zero, write, verify and record in one transaction; return how many trades were written."""
     try:
         with session.transaction():
+            session.changing([content.day])
             _clear(session, content.day)
             _ensure(session, content.day)
             with session.incoming(feed.reader()):

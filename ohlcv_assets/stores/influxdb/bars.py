@@ -22,14 +22,21 @@ from ohlcv_assets.errors import StoreMismatchError
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.downsampling import rolling
 from ohlcv_assets.stores.influxdb.layout import BARS_MEASUREMENT
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import bar_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
 from ohlcv_assets.stores.influxdb.reads.points import BARS_SHAPE, KEPT, field_counts, flux_points, stored_symbols
 from ohlcv_assets.stores.influxdb.reads.reading import symbols_of_texts
-from ohlcv_assets.stores.influxdb.reads.scanning import FEW_ROWS, PAGE_ROWS, few_points_of, pages, points_of
+from ohlcv_assets.stores.influxdb.reads.scanning import (
+    FEW_ROWS,
+    PAGE_ROWS,
+    few_points_of,
+    pages,
+    points_of,
+    points_of_all,
+)
 from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, in_order
 from ohlcv_assets.units import Nanos, day_bounds
@@ -95,6 +102,8 @@ class InfluxBarStore(InfluxStore):
         elif wanted is not None and most <= PAGE_ROWS:
             # So few that there is no need to count them first.
             tables = [points_of(self._asker, BARS_SHAPE, bucket, part, wanted, name="bars")]
+        elif wanted is None and self._fit_a_page(resolution, part):
+            tables = [points_of_all(self._asker, BARS_SHAPE, bucket, part, name="bars")]
         else:
             tables = list(pages(self._asker, BARS_SHAPE, bucket, part, wanted, name="bars"))
         return in_order(pa.concat_tables([BARS.empty_table(), *tables]).unify_dictionaries())
@@ -247,6 +256,12 @@ class InfluxBarStore(InfluxStore):
 
     def _bucket(self, resolution: Resolution) -> str:
         return self._layout.bars[resolution.name].name
+
+    def _fit_a_page(self, resolution: Resolution, part: Part) -> bool:
+        """Return whether the bars of all symbols are so few that there is no need to count them first."""
+        each = _most_bars(resolution, part)
+        # To ask the index for its symbols costs the server next to nothing beside a count.
+        return each <= PAGE_ROWS and each * len(self._symbols(self._bucket(resolution))(part)) <= PAGE_ROWS
 
     def _symbols(self, bucket: str) -> Callable[[Part], list[str]]:
         return lambda part: stored_symbols(self._asker, BARS_SHAPE, bucket, part)

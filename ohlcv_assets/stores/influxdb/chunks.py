@@ -20,7 +20,8 @@ from ohlcv_assets.stores.chunks import EVER, Check, ChunkRecord, days_held, shor
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import CHUNKS_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import escaped_tag, influxql_string
 from ohlcv_assets.stores.influxdb.status import series_of
 from ohlcv_assets.stores.influxdb.tasks.runs import followed, recorded_runs

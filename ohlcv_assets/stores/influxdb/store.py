@@ -11,7 +11,8 @@ from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.leasing.closings import Closings
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.reads.steady import Steady
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan

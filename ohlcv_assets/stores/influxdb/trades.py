@@ -13,29 +13,30 @@ import dataclasses
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from ohlcv_assets.bars.resolutions import STORED_RESOLUTIONS
 from ohlcv_assets.errors import StoreAccessError, StoreMismatchError
+from ohlcv_assets.market.schema import FIGURES
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.base import DayContent, DayRecord, GivenDay, LoadReport
+from ohlcv_assets.stores.influxdb.appending import Appending
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
 from ohlcv_assets.stores.influxdb.bulk.backups import Backups
 from ohlcv_assets.stores.influxdb.bulk.choice import Way, against_backups, way_of
-from ohlcv_assets.stores.influxdb.bulk.groups import ABREAST, together
+from ohlcv_assets.stores.influxdb.bulk.groups import ABREAST, part_of, together
 from ohlcv_assets.stores.influxdb.bulk.loading import BulkLoader, Going
 from ohlcv_assets.stores.influxdb.bulk.plan import BulkPlan
 from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range, until_gone
 from ohlcv_assets.stores.influxdb.layout import TRADES_MEASUREMENT, Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
 from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MAX_NS, MIN_NS
 from ohlcv_assets.stores.influxdb.reads import queries, scanning
@@ -47,8 +48,8 @@ from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.story import WriteStory
-from ohlcv_assets.stores.tables import Feed, accepted, first_of_each, latest, nanos
-from ohlcv_assets.units import DAY, Nanos, day_bounds, day_of, day_start
+from ohlcv_assets.stores.tables import Feed, first_of_each
+from ohlcv_assets.units import Nanos, day_bounds, day_start
 
 _OPERATOR_CONNECTIONS: Final = 4
 
@@ -82,6 +83,7 @@ class InfluxTradeStore(InfluxStore):
         self._asker = Asker(connection, query_timeout, self._steady)
         self._bucket = layout.trades.name
         self._retention = Retention(connection, self._bucket)
+        self._appending = Appending(self._leases, self._writer, self._records, self._retention, self._bucket, plan)
         self._bulk = BulkPlan() if bulk is None else bulk
         self._loader: BulkLoader | None = None
         self._backups: Backups | None = None
@@ -137,27 +139,27 @@ class InfluxTradeStore(InfluxStore):
             for reports in pool.map(lambda group: self._replaced(group, share, observer), groups):
                 yield from reports
 
-    def append(self, trades: pa.Table) -> int:
+    def part_of(self, day: dt.date) -> int | None:
+        """Return the number of the shard that a day is loaded into in bulk; None for days that go by lines."""
+        return part_of(day, lambda day: self._way(day).loader)
+
+    def append(self, trades: pa.Table, *, free: bool = False) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
-        fresh = latest(accepted(trades))
-        if fresh.num_rows == 0:
-            return 0
-        instants = nanos(fresh.column("ts"))
-        self._retention.require(int(instants.min()))
-        days = [day_of(Nanos(number * DAY)) for number in np.unique(instants // DAY).tolist()]
-        with self._leases.days(days) as lease, lease.writing():
-            self._records(self._connection.guarded(lease.check)).forget(days)
-            story = self._writer.write(
-                self._bucket,
-                trade_lines([fresh], self._plan.batch_lines),
-                doing=f"append trades of {days[0]}",
-                subject=days[0].isoformat(),
-                expected=fresh.num_rows,
-                stage="append",
-                guard=lease.check,
-            )
-            self._note_answers(lease, story)
-        return fresh.num_rows
+        return self._appending.append(trades, free=free)
+
+    @contextmanager
+    def holding(self, days: Sequence[dt.date]) -> Iterator[DayLease]:
+        """Keep everybody else from changing trades of some days; see ``TradeStore.holding``."""
+        with self._appending.kept.holding(days) as lease:
+            yield lease
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Keep the lease of days that are held again and again, for as long as the context lasts."""
+        return self._appending.kept.keeping()
+
+    def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
+        """Return the instant of each symbol's last trade on a day."""
+        return scanning.last_instants(self._asker, self._bucket, *day_bounds(day))
 
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record."""
@@ -166,7 +168,7 @@ class InfluxTradeStore(InfluxStore):
         with self._leases.day(day) as lease, lease.deleting():
             held = Counter(self.counts(day)).total()
             guarded = self._connection.guarded(lease.check)
-            self._records(guarded).forget([day])
+            self._records(lease.check).forget([day])
             self._delete(guarded, day)
         return held
 
@@ -174,7 +176,7 @@ class InfluxTradeStore(InfluxStore):
         """Delete all trades of the dataset and all records of its days; everybody else waits meanwhile."""
         with self._leases.days([]) as lease, lease.deleting():
             guarded = self._connection.guarded(lease.check)
-            records = self._records(guarded)
+            records = self._records(lease.check)
             records.forget(records.all())
             self._delete_range(guarded, MIN_NS, MAX_NS, "all trades")
 
@@ -194,9 +196,9 @@ class InfluxTradeStore(InfluxStore):
         """Count the trades of every day."""
         return queries.counts_by_day(self._asker, self._bucket)
 
-    def content(self, day: dt.date) -> pa.Table:
-        """Return a day's ``market.schema.CONTENT``."""
-        return queries.content(self._asker, self._bucket, day)
+    def content(self, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:
+        """Return a day's ``market.schema.CONTENT``; the server reads the trades once for each figure."""
+        return queries.content(self._asker, self._bucket, day, figures)
 
     def fetch(self, keys: pa.Table) -> pa.Table:
         """Return the trades at exactly these (symbol, ts)."""
@@ -221,9 +223,10 @@ class InfluxTradeStore(InfluxStore):
             raise StoreAccessError(f"{self.name} gives no backups: OHLCV_INFLUX_OPERATOR_TOKEN is not set.")
         return self._backups.trades(*day_bounds(day), afresh=afresh)
 
-    def _records(self, connection: Connection | None = None) -> Records:
-        """Return the records, by way of a connection that a lease guards where they are to be changed."""
-        return Records(connection or self._connection, self._layout, self._plan.deadline)
+    def _records(self, check: Callable[[], None] | None = None) -> Records:
+        """Return the records; where they are to be changed, guarded by a lease."""
+        connection = self._connection if check is None else self._connection.guarded(check)
+        return Records(connection, self._layout, self._plan.deadline)
 
     def _replaced(self, given: Sequence[GivenDay], share: int, observer: Observer) -> list[LoadReport]:
         """Replace days of one group; ``share`` says among how many groups the memory is divided."""
@@ -254,9 +257,9 @@ class InfluxTradeStore(InfluxStore):
         return [each for each in given if each.content.day not in settled]
 
     def _counts(self, contents: Sequence[DayContent], field: str | None = None) -> dict[dt.date, Mapping[str, int]]:
-        """Count the trades of some days; of many perhaps by one field."""
+        """Count the trades of some days, perhaps by one field."""
         days = [content.day for content in contents]
-        if len(days) <= 1:
+        if not days or (len(days) == 1 and field is None):
             return {day: self.counts(day) for day in days}
         found = queries.days_counts(self._asker, self._bucket, min(days), max(days), field)
         return {day: found.get(day, {}) for day in days}
@@ -271,8 +274,8 @@ class InfluxTradeStore(InfluxStore):
         contents = [each.content for each in given]
         self._retention.require(day_start(min(content.day for content in contents)))
         way = self._way(contents[0].day)
+        records = self._records(lease.check)
         guarded = self._connection.guarded(lease.check)
-        records = self._records(guarded)
         known = records.between(min(each.day for each in contents), max(each.day for each in contents))
         records.mark(*(DayRecord(each.day, "dirty", each.content_hash, each.rows) for each in contents))
         before = {day: Counter(counts).total() for day, counts in self._counts(contents).items()}
@@ -289,7 +292,7 @@ class InfluxTradeStore(InfluxStore):
             story = self._load(way, lease, contents, feeds, share, observer)
             self._note_answers(lease, story)
             # A file is taken whole, with all of its fields, or not at all, and no field was there before.
-            found = self._counts(contents, TRADES.counted)
+            found = self._counts(contents, None if way.loader is None else TRADES.counted)
             for content, feed in zip(contents, feeds, strict=True):
                 self._require(content, feed.counts, Counter(found[content.day]))
             # Still as a writer: who deletes everything waits until the record is made.
@@ -345,6 +348,8 @@ class InfluxTradeStore(InfluxStore):
         with a load. Files tell; a point that is there already makes the series known again.
         """
         for _ in range(UNCOVERING):
+            if self._backups is not None:
+                self._backups.forget()
             left = first_of_each(self.backed_up(day, afresh=True))
             if left.num_rows == 0:
                 return

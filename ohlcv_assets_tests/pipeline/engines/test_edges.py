@@ -183,7 +183,7 @@ def test_from_generation_to_proof(tmp_path: Path, day: dt.date) -> None:
     wrong = [
         (one, proof.asset, proof.verdict.summary)
         for one in project.dataset.days
-        for proof in (*verify_day(project, one), *verify_day(project, one, only_bars=True))
+        for proof in (*verify_day(project, one), *verify_day(project, one, only="bars"))
         if not proof.verdict.passed
     ]
     assert wrong == []

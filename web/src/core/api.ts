@@ -22,6 +22,8 @@ export interface SymbolList {
   readonly firstDay: string;
   readonly lastDay: string;
   readonly symbols: readonly SymbolInfo[];
+  /** Of the closed days: under it their bars are kept by the browser and need not be asked for again. */
+  readonly version: string;
 }
 
 /** Bars ascending, and how they came about. */
@@ -47,6 +49,7 @@ export interface BarsQuestion {
   readonly order: "asc" | "desc";
   readonly adaptive: boolean;
   readonly cursor?: string;
+  readonly version?: string;
 }
 
 export function barsQuery(question: BarsQuestion): string {
@@ -60,6 +63,7 @@ export function barsQuery(question: BarsQuestion): string {
   if (question.start !== undefined) query.set("start", String(question.start));
   if (question.end !== undefined) query.set("end", String(question.end));
   if (question.cursor !== undefined) query.set("cursor", question.cursor);
+  if (question.version !== undefined) query.set("version", question.version);
   return `ohlc?${query.toString()}`;
 }
 
@@ -70,6 +74,7 @@ export function symbolList(value: unknown): SymbolList {
     firstDay: textOf(source, "first_day"),
     lastDay: textOf(source, "last_day"),
     symbols: listOf(source["symbols"], "symbols").map(symbolInfo),
+    version: textOf(source, "version"),
   };
 }
 

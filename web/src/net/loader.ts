@@ -20,13 +20,16 @@ const MOST_MORE = 20_000;
 
 export class Loader {
   private readonly http: Http;
+  private version: string | undefined;
 
   constructor(http: Http) {
     this.http = http;
   }
 
   async symbols(): Promise<SymbolList> {
-    return symbolList(await this.http.get("symbols"));
+    const list = symbolList(await this.http.get("symbols"));
+    this.version = list.version;
+    return list;
   }
 
   latest(topic: Topic, signal: AbortSignal): Promise<BarsAnswer> {
@@ -73,7 +76,8 @@ export class Loader {
   }
 
   private async ask(question: BarsQuestion, signal: AbortSignal): Promise<BarsAnswer> {
-    return barsAnswer(await this.http.get(barsQuery(question), signal));
+    const asked = this.version === undefined ? question : { ...question, version: this.version };
+    return barsAnswer(await this.http.get(barsQuery(asked), signal));
   }
 }
 

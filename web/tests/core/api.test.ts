@@ -27,7 +27,9 @@ describe("barsQuery", () => {
   it("says what is asked and nothing else", () => {
     const plain = { symbol: "A B", resolution: "1m", limit: 5, order: "desc", adaptive: false } as const;
     expect(barsQuery(plain)).toBe("ohlc?symbol=A+B&resolution=1m&limit=5&order=desc&adaptive=false");
-    expect(barsQuery({ ...plain, start: 1, end: 2, cursor: "x" })).toMatch(/&start=1&end=2&cursor=x$/);
+    expect(barsQuery({ ...plain, start: 1, end: 2, cursor: "x", version: "v" })).toMatch(
+      /&start=1&end=2&cursor=x&version=v$/,
+    );
   });
 });
 
@@ -65,7 +67,9 @@ it("symbolList reads the dataset and its symbols", () => {
     tick_size: 0.01,
     lot_size: 1,
   };
-  const list = symbolList({ dataset: "d", first_day: "2024-01-01", last_day: "2024-01-02", symbols: [symbol] });
+  const dates = { first_day: "2024-01-01", last_day: "2024-01-02" };
+  const list = symbolList({ dataset: "d", ...dates, symbols: [symbol], version: "v" });
+  expect(list.version).toBe("v");
   expect(list.symbols[0]).toMatchObject({ symbol: "X", assetClass: "stock", timeZone: "UTC", tickSize: 0.01 });
 });
 

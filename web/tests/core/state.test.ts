@@ -14,7 +14,7 @@ import {
 import { START } from "../../src/core/url.js";
 import { answer, info } from "../made.js";
 
-const LIST = { dataset: "d", firstDay: "2024-01-01", lastDay: "2024-01-07", symbols: [info("BTC-USD")] };
+const LIST = { dataset: "d", firstDay: "2024-01-01", lastDay: "2024-01-07", symbols: [info("BTC-USD")], version: "v" };
 const after = (...events: Event[]): State => events.reduce(reduce, initial({ ...START, symbol: "BTC-USD" }, true));
 const answered = (count: number): Event => ({
   type: "answered",

@@ -77,7 +77,17 @@ describe("questions", () => {
   });
 
   it("about symbols have the dataset", async () => {
-    web.reply = () => ({ dataset: "d", first_day: "a", last_day: "b", symbols: [] });
-    expect(await loader.symbols()).toEqual({ dataset: "d", firstDay: "a", lastDay: "b", symbols: [] });
+    web.reply = () => ({ dataset: "d", first_day: "a", last_day: "b", symbols: [], version: "v" });
+    expect(await loader.symbols()).toEqual({ dataset: "d", firstDay: "a", lastDay: "b", symbols: [], version: "v" });
+  });
+
+  it("about bars name the version of the closed days that the symbols came with", async () => {
+    pages([1], [1]);
+    await loader.latest(TOPIC, signal);
+    web.reply = () => ({ dataset: "d", first_day: "a", last_day: "b", symbols: [], version: "v" });
+    await loader.symbols();
+    pages([1]);
+    await loader.latest(TOPIC, signal);
+    expect([asked(0)["version"], asked(2)["version"]]).toEqual([undefined, "v"]);
   });
 });

@@ -107,11 +107,10 @@ class BackupApi:
             date = email.utils.parsedate_to_datetime(response.headers["date"]).timestamp()
             return Listing(tuple(names_in(response.stream(_PIECE))), date)
 
-        query = {} if since is None else {"since": dt.datetime.fromtimestamp(since, dt.UTC).isoformat()}
-        return self._backup(shard, query, read)
+        return self._backup(shard, _since(since), read)
 
-    def download(self, shard: int, into: IO[bytes]) -> bool:
-        """Write a tar of all files of a shard; return False where there is no such shard.
+    def download(self, shard: int, into: IO[bytes], since: float | None = None) -> bool:
+        """Write a tar of a shard's files, or of those that changed since; return False where there is no such shard.
 
         Raises
         ------
@@ -124,7 +123,7 @@ class BackupApi:
             names_in(_put(into, response.stream(_PIECE)))
             return True
 
-        return bool(self._backup(shard, {}, read))
+        return bool(self._backup(shard, _since(since), read))
 
     def restore(self, shard: int, body: Sequence[bytes], timeout: float) -> Reply | Failure:
         """Send a tar of files once, in pieces; a reply that passed does not mean that they were loaded."""
@@ -171,6 +170,11 @@ class BackupApi:
             return failure_of_exception(error)
         except IncompleteError as error:
             return Failure("transient", None, str(error))
+
+
+def _since(date: float | None) -> dict[str, str]:
+    """Return the part of a query that leaves out what is older; a date by the server's clock."""
+    return {} if date is None else {"since": dt.datetime.fromtimestamp(date, dt.UTC).isoformat()}
 
 
 def _put(into: IO[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Final
 
+from ohlcv_assets.errors import StoreRejectedError
 from ohlcv_assets.stores.base import GivenDay
 from ohlcv_assets.stores.influxdb.bulk.loading import BulkLoader
 from ohlcv_assets.units import day_start
@@ -42,7 +43,22 @@ def together(given: Sequence[GivenDay], loader_of: Callable[[dt.date], BulkLoade
         if loader is None:
             place += 1
             return 0, place
-        return 1, (day_start(each.content.day) + YEAR_ONE) // loader.shards().span
+        return 1, _place(loader, each.content.day)
 
     groups = [list(group) for _, group in groupby(given, key)]
     return [group[at : at + MOST] for group in groups for at in range(0, len(group), MOST)]
+
+
+def part_of(day: dt.date, loader_of: Callable[[dt.date], BulkLoader | None]) -> int | None:
+    """Return the number of the shard that a day is loaded into in bulk; None where it is not."""
+    try:
+        loader = loader_of(day)
+    except StoreRejectedError:
+        # Whoever loads the day is told.
+        return None
+    return None if loader is None else _place(loader, day)
+
+
+def _place(loader: BulkLoader, day: dt.date) -> int:
+    """Return the number of the shard that a day goes into, whether or not it is there."""
+    return (day_start(day) + YEAR_ONE) // loader.shards().span

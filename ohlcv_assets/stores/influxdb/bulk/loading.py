@@ -30,7 +30,8 @@ from ohlcv_assets.stores.influxdb.bulk.telling import Teller
 from ohlcv_assets.stores.influxdb.connection import LONGEST_PAUSE, Connection
 from ohlcv_assets.stores.influxdb.deleting import delete_range
 from ohlcv_assets.stores.influxdb.leasing.closings import Closings
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MIN_NS
 from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, TsmFile, trade_files
 from ohlcv_assets.stores.influxdb.tsm.index import MOST_BYTES

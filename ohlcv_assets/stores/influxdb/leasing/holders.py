@@ -23,6 +23,12 @@ HOLDERS: Final[set[str]] = set()
 """The holders of this process that have not given back. Labels of others of this process are over: those could not be
 removed, since the server was away."""
 
+KEPT: Final = "kept"
+"""Property of a lease that is kept between uses, and given back as soon as somebody says to be waiting."""
+
+WANTED: Final = "wanted"
+"""Property by which somebody says so."""
+
 _DOES: Final[Mapping[str, str]] = {"deleting": "deletes from", "writing": "writes to"}
 
 
@@ -111,7 +117,6 @@ class Watch:
         self._clock = clock
         self._terms = terms
         self._began = clock.tick()
-        self._ended: dict[str, float] = {}
         self._pauses = 0
 
     @property
@@ -129,11 +134,15 @@ class Watch:
 
     def over(self, label: Label, now: float) -> bool:
         """Return whether somebody else's lease has been over for long enough; see ``has_ended`` for the parameters."""
+        # Kept from one wait to the next: whoever has less patience than the grace would never see it pass otherwise.
+        ended = self._labels.ended
         if not has_ended(label, now):
-            self._ended.pop(label.id, None)
+            ended.pop(label.id, None)
             return False
-        tick = self._clock.tick()
-        since = self._ended.setdefault(label.id, tick)
+        tick, expires = self._clock.tick(), label.properties.get("expires", "")
+        before = ended.get(label.id)
+        since = tick if before is None or before[0] != expires else before[1]
+        ended[label.id] = expires, since
         return label.properties.get("mode") == "idle" or tick - since >= self._terms.grace
 
     def pause(self) -> float:

@@ -81,11 +81,17 @@ class Labels:
         The way to the server.
     clock
         Is set by every reply.
+
+    Attributes
+    ----------
+    ended
+        Leases of others that were seen to be over, by id: when they were to expire, and the tick since when.
     """
 
     def __init__(self, connection: Connection, clock: ServerClock) -> None:
         self._connection = connection
         self._clock = clock
+        self.ended: dict[str, tuple[str, float]] = {}
 
     @property
     def server(self) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, cast
 
 import polars as pl
 import pyarrow as pa
 
-from ohlcv_assets.market.schema import CONTENT, TS_TYPE
+from ohlcv_assets.market.schema import CONTENT, FIGURES, TS_TYPE
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import flux_string, symbol_of
 from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.reads.parts import END_NS, FIRST_NS, Part, in_parts, whole_part
@@ -29,7 +29,7 @@ TORN: Final = " (points without all fields)"
 _DAILY: Final = f'|> aggregateWindow(every: 1d, fn: count, createEmpty: false, timeSrc: "_start"){KEPT}'
 
 _FIGURES: Final[Mapping[str, tuple[str, str]]] = {
-    "trades": ("price", "count"),
+    "trades": ("side", "count"),
     "price_sum": ("price", "sum"),
     "price_min": ("price", "min"),
     "price_max": ("price", "max"),
@@ -117,14 +117,19 @@ def counts_by_day(asker: Asker, bucket: str) -> dict[dt.date, int]:
     return dict(sorted(counts.items()))
 
 
-def content(asker: Asker, bucket: str, day: dt.date) -> pa.Table:
-    """Return a day's ``market.schema.CONTENT``, computed by the server; 0 stands for figures of fields not there."""
+def content(asker: Asker, bucket: str, day: dt.date, figures: Collection[str] = FIGURES) -> pa.Table:
+    """Return a day's ``market.schema.CONTENT``, computed by the server.
+
+    0 stands for figures of fields not there, and for those that are not asked for.
+    """
     part = whole_part(*day_bounds(day))
     if part is None:
         return CONTENT.empty_table()
 
+    wanted = [name for name in FIGURES if name in figures]
+
     def ask(piece: Part) -> pa.Table:
-        return asker.flux("\n".join(_figure(bucket, piece, name) for name in _FIGURES), "content", piece.span)
+        return asker.flux("\n".join(_figure(bucket, piece, name) for name in wanted), "content", piece.span)
 
     tables = list(in_parts(part, ask, lambda piece: stored_symbols(asker, TRADES, bucket, piece)))
     return _pivoted(pa.concat_tables(tables))

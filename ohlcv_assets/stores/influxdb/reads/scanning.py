@@ -87,6 +87,20 @@ def fetch(asker: Asker, bucket: str, keys: pa.Table) -> pa.Table:
     return found.filter(pa.array([key in asked for key in held], pa.bool_()))
 
 
+def last_instants(asker: Asker, bucket: str, start: Nanos, end: Nanos) -> dict[str, Nanos]:
+    """Return the instant of each symbol's last trade with ``start <= ts < end``; symbols without any are left out."""
+    part = whole_part(start, end)
+    if part is None:
+        return {}
+    field, measurement = influxql_name(TRADES.counted), influxql_name(TRADES.measurement)
+    statement = f"SELECT last({field}) FROM {measurement} WHERE {_span(part)} GROUP BY symbol"  # noqa: S608 -- quoted
+    types = {"tags": SYMBOL_TYPE, "time": pa.int64(), "last": pa.int64()}
+    found = asker.influxql(bucket, [statement], types, "last_instants", part.span)
+    symbols = cast("list[str]", symbols_of_tags(found["tags"]).to_pylist())
+    instants = cast("list[int]", found["time"].to_pylist())
+    return {symbol: Nanos(ts) for symbol, ts in sorted(zip(symbols, instants, strict=True))}
+
+
 def scan(
     asker: Asker, bucket: str, start: Nanos, end: Nanos, symbols: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
@@ -137,6 +151,11 @@ def points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbols: Sequ
     """Return the points of some symbols in one request, in the order of the symbols; there must not be many."""
     statements = [f"{_select(shape, symbol)} AND {_span(part)} GROUP BY symbol" for symbol in symbols]
     return _points(asker, shape, bucket, statements, part.span, name)
+
+
+def points_of_all(asker: Asker, shape: Shape, bucket: str, part: Part, *, name: str) -> pa.Table:
+    """Return the points of all symbols in one request and one statement, in any order; there must not be many."""
+    return _points(asker, shape, bucket, [f"{_select(shape)} WHERE {_span(part)} GROUP BY symbol"], part.span, name)
 
 
 def few_points_of(asker: Asker, shape: Shape, bucket: str, part: Part, symbol: str, *, name: str) -> pa.Table:

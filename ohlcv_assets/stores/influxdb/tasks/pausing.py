@@ -27,7 +27,8 @@ from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms, has_ended
 from ohlcv_assets.stores.influxdb.leasing.labels import Label
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
 from ohlcv_assets.stores.influxdb.tasks.definitions import Task, task_name
 

@@ -88,6 +88,12 @@ class TsmReader:
         self._words = words_of(np.frombuffer(data, np.uint8))
         self._words.flags.writeable = False
 
+    def touches(self, start: int, end: int) -> bool:
+        """Return whether a block of any key reaches into ``[start, end)``."""
+        return any(
+            bool(((each.entries["first"] < end) & (each.entries["last"] >= start)).any()) for each in self.keys.values()
+        )
+
     def read(self, keys: Sequence[bytes], start: int, end: int) -> list[Points]:
         """Return the points of each key with ``start <= ts < end``; none where the file has no such key.
 

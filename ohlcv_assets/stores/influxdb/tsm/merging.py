@@ -31,15 +31,19 @@ class ShardFiles:
         In the order of their names: what a later one says holds.
     keys
         Those of all files, in order, whether or not all of their points are deleted.
+    deleted
+        What tombstones say, by the name of the file beside which they lie.
     """
 
-    def __init__(self, members: Mapping[str, Data]) -> None:
+    def __init__(self, members: Mapping[str, Data], before: ShardFiles | None = None) -> None:
         """Read the indexes.
 
         Parameters
         ----------
         members
             Files by name or path, as a backup has them; what is neither TSM nor tombstone is left alone.
+        before
+            Files of the same shard that stand beside them, but for those that have the name of one of them.
 
         Raises
         ------
@@ -47,12 +51,18 @@ class ShardFiles:
             A file is damaged.
         """
         named = {PurePosixPath(path).name: data for path, data in members.items()}
-        self.files = [TsmReader(named[name], name) for name in sorted(named) if name.endswith(_FILE)]
+        files: dict[str, TsmReader] = {} if before is None else {file.name: file for file in before.files}
+        files |= {name: TsmReader(data, name) for name, data in named.items() if name.endswith(_FILE)}
+        self.files: list[TsmReader] = [files[name] for name in sorted(files)]
         self.keys: list[bytes] = sorted(set[bytes]().union(*(file.keys for file in self.files)))
-        self._deleted: list[Deleted] = []
-        for file in self.files:
-            beside = file.name.removesuffix(_FILE) + _TOMBSTONE
-            self._deleted.append(deletions(bytes(named[beside]), beside) if beside in named else {})
+        self.deleted: dict[str, Deleted] = {} if before is None else dict(before.deleted)
+        for name, data in named.items():
+            if name.endswith(_TOMBSTONE):
+                self.deleted[name.removesuffix(_TOMBSTONE) + _FILE] = deletions(bytes(data), name)
+
+    def touch(self, start: int, end: int) -> bool:
+        """Return whether a file may have points with ``start <= ts < end``, deleted or not."""
+        return any(file.touches(start, end) for file in self.files)
 
     def read(self, keys: Sequence[bytes], start: int, end: int) -> list[Points]:
         """Return the points of each key with ``start <= ts < end`` that the server would return.
@@ -63,8 +73,8 @@ class ShardFiles:
             As ``TsmReader.read``.
         """
         parts: list[list[Points]] = [[] for _ in keys]
-        for file, deleted in zip(self.files, self._deleted, strict=True):
-            left = _Left()
+        for file in self.files:
+            left, deleted = _Left(), self.deleted.get(file.name, {})
             for key, points, found in zip(keys, file.read(keys, start, end), parts, strict=True):
                 kept = left.of(points, deleted.get(key, []))
                 if len(kept.ts) > 0:

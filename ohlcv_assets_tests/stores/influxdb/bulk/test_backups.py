@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from typing import IO
 
 import pyarrow as pa
 import pytest
@@ -13,6 +15,7 @@ from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.base import BacksUp
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
+from ohlcv_assets.stores.influxdb.tsm.archives import unpacked
 from ohlcv_assets.units import DAY, day_start
 from ohlcv_assets_tests.servers import Server
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
@@ -86,6 +89,44 @@ def test_one_backup_serves_the_days_of_its_shard(fake_server: Fake, open_on: Ope
     assert len(backed_up(store, 5, afresh=False)) == 15
     assert len(backed_up(store, 0, afresh=False)) == 16
     assert fake_server.faults.count(BACKUP) == before + 4
+
+
+def sizes(store: InfluxTradeStore) -> list[int]:
+    """Return a list that grows by how many files each backup brings that is fetched from now on."""
+    assert store._backups is not None
+    api, found = store._backups._api, list[int]()
+    fetch = api.download
+
+    def download(shard: int, into: IO[bytes], since: float | None = None) -> bool:
+        there = fetch(shard, into, since)
+        into.seek(0)
+        found.append(len([name for name in unpacked(into.read()) if name.endswith(".tsm")]) if there else 0)
+        return there
+
+    api.download = download  # type: ignore[method-assign]  # looks on
+    return found
+
+
+def test_only_what_changed_is_fetched(real_server: Server, open_on: Open) -> None:
+    """Days loaded one after another bring their own files; a day that was fetched before brings all of them again."""
+    store = open_on(real_server)
+    fetched = sizes(store)
+    loaded = {}
+    for offset in range(3):
+        loaded[offset] = made_day(day_number(offset), 20)
+        store.replace_day(promise(day_number(offset), loaded[offset]), batches(loaded[offset]))
+        time.sleep(1.1)  # dates are of whole seconds
+        assert backed_up(store, offset) == rows_of(loaded[offset])
+    assert fetched == [1] * 3
+    assert backed_up(store, 1) == rows_of(loaded[1])
+    assert fetched == [1] * 3 + [3]
+    store.delete_day(day_number(1))
+    store.append(made_day(day_number(2), 20).select(STORED.names).slice(0, 5))
+    assert backed_up(store, 1) == []
+    assert backed_up(store, 3) == backed_up(store, 3) == []
+    assert fetched[-2] < fetched[-1]
+    assert backed_up(store, 2) == rows_of(loaded[2])
+    assert backed_up(store, 0) == rows_of(loaded[0])
 
 
 def test_shards_and_buckets_that_have_gone(fake_server: Fake, open_on: Open) -> None:

@@ -8,8 +8,9 @@ from typing import cast
 
 import pytest
 
+from ohlcv_assets.errors import StoreRejectedError
 from ohlcv_assets.stores.base import DayContent, GivenDay
-from ohlcv_assets.stores.influxdb.bulk.groups import MOST, together
+from ohlcv_assets.stores.influxdb.bulk.groups import MOST, part_of, together
 from ohlcv_assets.stores.influxdb.bulk.loading import BulkLoader
 from ohlcv_assets.stores.influxdb.bulk.shards import Shards
 from ohlcv_assets.units import DAY
@@ -59,3 +60,19 @@ def test_days_that_go_by_lines() -> None:
     line = {FIRST + dt.timedelta(days=number) for number in (5, 6)}
     groups = grouped(9, lambda day: None if day in line else Loader(7))
     assert groups == [[0, 1, 2, 3], [4], [5], [6], [7, 8]]
+
+
+def test_the_part_that_a_day_lies_in() -> None:
+    """Days of a week have one part; days that go by lines, or that cannot go as asked for, have none."""
+
+    def parts(loader_of: Callable[[dt.date], Loader | None]) -> list[int | None]:
+        chosen = cast("Callable[[dt.date], BulkLoader | None]", loader_of)
+        return [part_of(FIRST + dt.timedelta(days=number), chosen) for number in range(6)]
+
+    def refused(_day: dt.date) -> Loader:
+        raise StoreRejectedError("not so")
+
+    first, *others = parts(lambda _: Loader(7))
+    assert first is not None
+    assert others == [first, first, first, first + 1, first + 1]
+    assert parts(lambda _: None) == parts(refused) == [None] * 6

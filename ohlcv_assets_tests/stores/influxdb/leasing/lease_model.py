@@ -18,7 +18,8 @@ from ohlcv_assets.stores.influxdb.connection import Address, Connection
 from ohlcv_assets.stores.influxdb.failures import Reply
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.labels import ServerClock
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, Leases
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 
 BEGIN = 1_700_000_000.5
 """The server's clock when a model begins."""

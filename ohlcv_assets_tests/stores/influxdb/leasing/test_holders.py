@@ -31,6 +31,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.removed: list[str] = []
+        self.ended: dict[str, tuple[str, float]] = {}
 
     def remove(self, identity: str) -> bool:
         """Remember what is removed."""
@@ -100,6 +101,24 @@ def test_only_the_idle_are_removed_at_once() -> None:
     assert not watch.exhausted
     ticks[0] = 60.0
     assert watch.exhausted
+
+
+def test_little_patience_sees_the_grace_pass() -> None:
+    """Who waits less than the grace, again and again, is let in once it is over; a renewed lease has one of its own."""
+    ticks = [0.0]
+    shelf = Shelf()
+
+    def waits(expires: str = "1700000010") -> bool:
+        watch = Watch(cast("Labels", shelf), ServerClock(lambda: ticks[0]), Terms(grace=5, patience=2))
+        return watch.removed(lease(expires=expires), NOW + 60)
+
+    assert not waits()
+    ticks[0] = 3.0
+    assert not waits("1700000020")
+    ticks[0] = 6.0
+    assert not waits("1700000020")
+    ticks[0] = 8.0
+    assert waits("1700000020")
 
 
 def test_pauses_grow_to_half_a_second() -> None:

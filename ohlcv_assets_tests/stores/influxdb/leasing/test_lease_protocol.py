@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ohlcv_assets.errors import StoreBusyError
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
-from ohlcv_assets.stores.influxdb.leasing.leases import DayLease, LeaseOverdueError
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease, LeaseOverdueError
 from ohlcv_assets_tests.stores.influxdb.leasing.lease_model import KilledError, Model, Turns, kept
 
 pytestmark = pytest.mark.unit

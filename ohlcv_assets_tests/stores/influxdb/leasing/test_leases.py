@@ -17,7 +17,8 @@ import pytest
 from ohlcv_assets.errors import StoreAccessError, StoreBusyError
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets.stores.influxdb.leasing.labels import Label
-from ohlcv_assets.stores.influxdb.leasing.leases import LeaseOverdueError, Leases
+from ohlcv_assets.stores.influxdb.leasing.lease import LeaseOverdueError
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets_tests.servers import Server
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 

@@ -133,3 +133,25 @@ def test_types_are_kept() -> None:
     members = {"a-1.tsm": file_of([1, 3], 1.0), "a-2.tsm": file_of([2, 3], 2.0)}
     price, _, side = ShardFiles(members).read(KEYS, FIRST, LAST)
     assert [str(points.values.dtype) for points in (price, side)] == ["float64", "int64"]
+
+
+def test_files_beside_those_of_before() -> None:
+    """They count as if they had come together; one of the same name takes its place, and so does a deletion."""
+    names = [f"{number:09d}-000000001.tsm" for number in range(3)]
+    before = ShardFiles({names[0]: file_of([1, 2], 1.0), names[1]: file_of([3, 4], 2.0)})
+    deletion = names[0].replace(".tsm", ".tombstone")
+    shard = ShardFiles({names[1]: file_of([3, 5], 3.0), names[2]: file_of([9], 4.0), deletion: of_all(1, 1)}, before)
+    (price,) = shard.read(KEYS[:1], FIRST, LAST)
+    assert dict(zip(price.ts.tolist(), price.values.tolist(), strict=True)) == {2: 1.0, 3: 3.0, 5: 3.0, 9: 4.0}
+    (price,) = ShardFiles({}, shard).read(KEYS[:1], FIRST, 3)
+    assert price.ts.tolist() == [2]
+    assert before.read(KEYS[:1], FIRST, LAST)[0].ts.tolist() == [1, 2, 3, 4]
+
+
+def test_what_files_touch() -> None:
+    """A range is touched where a block reaches into it, whatever was deleted."""
+    shard = ShardFiles({"a-1.tsm": file_of([1, 2, 3, 10, 11], 1.0), "a-1.tombstone": of_all(1, 3)})
+    touched = {span: shard.touch(*span) for span in ((0, 1), (0, 2), (2, 3), (3, 4), (4, 10), (11, 12), (12, 20))}
+    # Blocks of two: 1 to 2, 3 to 10, 11.
+    assert [span for span, there in touched.items() if there] == [(0, 2), (2, 3), (3, 4), (4, 10), (11, 12)]
+    assert not ShardFiles({}).touch(FIRST, LAST)

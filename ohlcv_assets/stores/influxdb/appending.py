@@ -1,0 +1,106 @@
+"""Adding trades to days, again and again.
+
+What belongs here: single trades on their way into the bucket, and the lease that is kept between them. What does not:
+whole days (``trades``), the lease itself (``leasing.kept``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ohlcv_assets.stores.influxdb.leasing.kept import KeptLease
+from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
+from ohlcv_assets.stores.influxdb.leasing.leases import Leases
+from ohlcv_assets.stores.influxdb.lineprotocol.lines import trade_lines
+from ohlcv_assets.stores.influxdb.records import Records
+from ohlcv_assets.stores.influxdb.retention import Retention
+from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
+from ohlcv_assets.stores.influxdb.writer.writer import Writer
+from ohlcv_assets.stores.tables import accepted, in_order, latest, nanos
+from ohlcv_assets.units import DAY, Nanos, day_of
+
+
+class Appending:
+    """Adds trades to a bucket.
+
+    Parameters
+    ----------
+    leases
+        The bucket's.
+    writer
+        Sends lines.
+    records
+        Gives the records of days, guarded by a lease.
+    retention
+        The bucket's.
+    bucket
+        Its name.
+    plan
+        How lines are sent.
+
+    Attributes
+    ----------
+    kept
+        The lease of days that are held.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        writer: Writer,
+        records: Callable[[Callable[[], None]], Records],
+        retention: Retention,
+        bucket: str,
+        plan: LoadPlan,
+    ) -> None:
+        self.kept = KeptLease(leases)
+        self._leases = leases
+        self._writer = writer
+        self._records = records
+        self._retention = retention
+        self._bucket = bucket
+        self._plan = plan
+        self._unrecorded: dict[dt.date, Hashable] = {}
+
+    def append(self, trades: pa.Table, *, free: bool) -> int:
+        """Add or overwrite single trades; see ``TradeStore.append``."""
+        given = accepted(trades)
+        fresh = in_order(given) if free else latest(given)
+        if fresh.num_rows == 0:
+            return 0
+        instants = nanos(fresh.column("ts"))
+        self._retention.require(int(instants.min()))
+        days = [day_of(Nanos(number * DAY)) for number in np.unique(instants // DAY).tolist()]
+        held = self.kept.held(days)
+        if held is None:
+            with self._leases.days(days) as lease, lease.writing():
+                self._write(lease, days, fresh)
+            return fresh.num_rows
+        try:
+            self._write(held, days, fresh)
+        except BaseException:
+            # As a writer does that is left by an error: requests may still arrive.
+            held.unanswered()
+            raise
+        return fresh.num_rows
+
+    def _write(self, lease: DayLease, days: Sequence[dt.date], fresh: pa.Table) -> None:
+        # As long as a lease is ours nobody else makes a record.
+        known = {day: mark for day, mark in self._unrecorded.items() if mark == lease.mark(day)}
+        self._records(lease.check).forget([day for day in days if day not in known])
+        self._unrecorded = known | {day: lease.mark(day) for day in days}
+        story = self._writer.write(
+            self._bucket,
+            trade_lines([fresh], self._plan.batch_lines),
+            doing=f"append trades of {days[0]}",
+            subject=days[0].isoformat(),
+            expected=fresh.num_rows,
+            stage="append",
+            guard=lease.check,
+        )
+        if story.retries > 0:
+            lease.unanswered()
