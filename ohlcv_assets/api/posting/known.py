@@ -21,8 +21,8 @@ from ohlcv_assets.api.posting.columns import Columns, Content, Key, columns_of, 
 from ohlcv_assets.stores.base import Hold, TradeStore
 from ohlcv_assets.units import DAY
 
-MOST_ADDED: Final = 50_000
-"""Trades of a day that are kept at hand; of earlier ones the store is asked."""
+MOST_ADDED: Final = 25_000
+"""So many trades of a day are kept at hand at least, and twice as many at most; of earlier ones the store is asked."""
 
 FEW_DAYS: Final = 8
 """Of more days at once it is not found out where their last trades are."""
@@ -44,13 +44,38 @@ class _Day:
         Of the hold under which this was found out; what is kept holds for as long as it is the same.
     last
         By number of the symbol: up to here the store is asked.
-    added
-        All trades after that.
+    newest
+        By number of the symbol: the last one that was added.
+    added, before
+        All trades after ``last``: the latest ones, and those before them.
+    until
+        By number of the symbol: the last one of ``before``.
     """
 
     mark: Hashable
     last: NDArray[np.int64]
+    newest: NDArray[np.int64]
+    until: NDArray[np.int64]
     added: dict[Key, Content] = field(default_factory=dict)
+    before: dict[Key, Content] = field(default_factory=dict)
+
+    @classmethod
+    def found(cls, mark: Hashable, last: NDArray[np.int64]) -> _Day:
+        """Return a day to which nothing was added yet."""
+        return cls(mark, last, last.copy(), last.copy())
+
+    def at(self, key: Key) -> Content | None:
+        """Return what is stored at an instant after ``last``."""
+        content = self.added.get(key)
+        return self.before.get(key) if content is None else content
+
+    def add(self, trades: Columns) -> None:
+        """Take notice of trades, and let go of the earliest where there are too many; that takes no time."""
+        self.added |= zip(trades.keys(), trades.contents(), strict=True)
+        np.maximum.at(self.newest, trades.symbol, trades.ts)
+        if len(self.added) > MOST_ADDED:
+            self.last, self.until = self.until, self.newest.copy()
+            self.before, self.added = self.added, {}
 
 
 class Known:
@@ -79,7 +104,7 @@ class Known:
         for day in fresh:
             self._days.pop(day, None)
             if day not in records:
-                self._days[day] = _Day(hold.mark(day), self._last(day, few=len(fresh) <= FEW_DAYS))
+                self._days[day] = _Day.found(hold.mark(day), self._last(day, few=len(fresh) <= FEW_DAYS))
         for day in list(self._days)[:-MOST_DAYS]:
             if day not in days:
                 del self._days[day]
@@ -104,9 +129,8 @@ class Known:
                 continue
             mine = numbers == number
             asked[mine] = keys.ts[mine] <= known.last[keys.symbol[mine]]
-            if known.added:
-                near = keys.take(mine & ~asked).keys()
-                found += [(key, known.added[key]) for key in near if key in known.added]
+            near = keys.take(mine & ~asked).keys()
+            found += [(key, content) for key in near if (content := known.at(key)) is not None]
         parts = [_columns(found)] if found else []
         if asked.any():
             rows = keys.take(asked).table(self._names)
@@ -119,12 +143,8 @@ class Known:
         for number in np.unique(numbers).tolist():
             known = self._days[_day(number)]
             mine = trades.take((numbers == number) & (trades.ts > known.last[trades.symbol]))
-            known.added |= zip(mine.keys(), mine.contents(), strict=True)
+            known.add(mine)
             known.mark = hold.mark(_day(number))
-            if len(known.added) > MOST_ADDED:
-                gone = _columns(list(known.added.items()))
-                np.maximum.at(known.last, gone.symbol, gone.ts)
-                known.added.clear()
 
     def forget(self) -> None:
         """Know nothing any more: something failed on the way."""

@@ -112,7 +112,16 @@ def test_memory_is_bounded(project: Project, monkeypatch: pytest.MonkeyPatch) ->
     for number, day in enumerate(days):
         committed(committer, *((symbol, day + 10 * number + at, 1.0) for symbol in (0, 1) for at in range(3)))
     assert len(committer._known._days) == 1
-    assert not committer._known._days[FRIDAY.replace(day=4)].added
+    thursday = committer._known._days[FRIDAY.replace(day=4)]
+    assert (len(thursday.before), len(thursday.added)) == (6, 0)
+    committed(committer, *((symbol, 30 + at, 1.0) for symbol in (0, 1) for at in range(3)))
+    assert (len(thursday.before), len(thursday.added)) == (6, 0)
+    assert thursday.last[:2].tolist() == [START + 22, START + 22]
+    assert committed(committer, (0, 31, 1.0), (0, 31, 2.0), (1, 40, 1.0)) == [
+        (DUPLICATE, 31),
+        (MOVED, 33),
+        (STORED, 40),
+    ]
     assert committed(committer, (0, 1, 1.0), (1, 1, 2.0), (0, 22, 2.0)) == [(DUPLICATE, 1), (MOVED, 3), (MOVED, 23)]
     assert committed(committer, (0, 1, 1.0), (0, DAY + 10, 1.0)) == [(DUPLICATE, 1), (DUPLICATE, DAY + 10)]
 
