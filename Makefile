@@ -88,7 +88,7 @@ bench: $(INSTALLED) ## The benchmark table of docs/performance.md
 up: docker-ready ## InfluxDB in Docker on 127.0.0.1:8086; WITH=dagster adds Dagster (3000), WITH=api the chart (8000)
 	@test -z "$(filter-out $(PROFILES),$(WITH))" || { \
 		echo "WITH=$(WITH) is not known: dagster, api, or both as WITH='dagster api', or leave it out." >&2; exit 2; }
-	@test -z "$(WITH)" || ! $(COMPOSE) $(WITH:%=--profile %) config | grep -qE '^ *OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
+	@test -z "$(WITH)" || ! $(COMPOSE) $(WITH:%=--profile %) config | grep -qE '^ {4,}OHLCV_INFLUX_TOKEN: *(null|"")$$' || { \
 		echo "$(WITH) needs OHLCV_INFLUX_TOKEN: first 'make up' and 'ohlcv influx setup', then this again." >&2; exit 2; }
 	@$(COMPOSE) $(WITH:%=--profile %) up --detach --wait $(if $(WITH),--build)
 

@@ -245,6 +245,23 @@ def test_up_with_dagster(docker: Docker) -> None:
     assert docker.asked[-1] == "--profile dagster up --detach --wait --build"
 
 
+@pytest.mark.skipif(not _has_compose(), reason="docker compose is not installed")
+@pytest.mark.parametrize("token", ["abc", None])
+def test_up_goes_by_what_compose_itself_says(
+    docker: Docker, monkeypatch: pytest.MonkeyPatch, token: str | None
+) -> None:
+    """What compose makes of the file names the token more than once; that of the containers counts."""
+    monkeypatch.delenv("OHLCV_INFLUX_TOKEN", raising=False)
+    if token is not None:
+        monkeypatch.setenv("OHLCV_INFLUX_TOKEN", token)
+    elif (ROOT / ".env").exists():
+        pytest.skip("there is an .env, which may have the token")
+    told = docker.up("WITH=api", answers='[ "$3" != config ] || exec docker compose "$@"')
+    assert (told.returncode, docker.asked[-1]) == (
+        (2, "--profile api config") if token is None else (0, "--profile api up --detach --wait --build")
+    )
+
+
 def test_up_with_both(docker: Docker) -> None:
     """Several profiles are started together."""
     told = docker.up("WITH=dagster api")

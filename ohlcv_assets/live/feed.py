@@ -38,8 +38,9 @@ T = TypeVar("T")
 Key = tuple[str, Nanos]
 """A symbol, and midnight UTC of a day."""
 
-PAUSE: Final = 0.02
-"""Seconds at least between two deliveries: what is published meanwhile is taken together."""
+PAUSE: Final = 0.002
+"""Seconds at least between two deliveries, or as long as the last one took: what is published meanwhile is taken
+together, and whoever asks has half of the loop's time however many listen."""
 
 PATIENCE: Final = 60.0
 """Seconds that reading a day may take."""
@@ -131,7 +132,7 @@ class Feed:
         self._versions: dict[str, int] = {}
         self._pending: list[tuple[pa.Table, float]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._delivered = 0.0
+        self._not_before = 0.0
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def publish(self, trades: pa.Table) -> None:
@@ -155,7 +156,7 @@ class Feed:
         now = time.monotonic()
         self._pending.append((trades.select(STORED.names).cast(STORED), now))
         if self._timer is None:
-            wait = max(0.0, self._delivered + PAUSE - now)
+            wait = max(0.0, self._not_before - now)
             self._timer = asyncio.get_running_loop().call_later(wait, self.deliver)
 
     def deliver(self) -> None:
@@ -166,14 +167,15 @@ class Feed:
         if not self._pending:
             return
         pending, self._pending = self._pending, []
-        at = pending[0][1]
-        self._delivered = time.monotonic()
+        at, began = pending[0][1], time.monotonic()
         for symbol, columns in by_symbol(pa.concat_tables([table for table, _ in pending]), TRADE):
             for listener in self.listeners:
                 listener.traded(symbol, columns, at)
             for start, rows in _by_day(columns):
                 self._take((symbol, start), rows, at)
         self._keep_bounds()
+        now = time.monotonic()
+        self._not_before = now + max(PAUSE, now - began)
 
     def version(self, symbol: str) -> int:
         """Return a number that changes whenever a running bar of a symbol does."""

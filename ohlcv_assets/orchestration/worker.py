@@ -124,16 +124,19 @@ def _leave_terminal() -> None:
 def _runner(assignment: Assignment, observer: Observer) -> Callable[[dt.date], DayOutcome]:
     # The parent needs none of this, and each takes a while to import.
     from ohlcv_assets.orchestration.done import skipped_days  # noqa: PLC0415 -- see above
+    from ohlcv_assets.orchestration.keeping import keep_memory, keep_objects  # noqa: PLC0415 -- see above
     from ohlcv_assets.orchestration.runs import Runner  # noqa: PLC0415 -- see above
     from ohlcv_assets.orchestration.turns import in_turn  # noqa: PLC0415 -- see above
     from ohlcv_assets.orchestration.warm_storage import warm_instance  # noqa: PLC0415 -- see above
     from ohlcv_assets.project import open_project  # noqa: PLC0415 -- see above
 
+    keep_memory()
     project = replace(open_project(assignment.settings), observer=observer)
     project.source  # noqa: B018 -- planning takes a second, which is not the first day's
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
     instance = warm_instance(assignment.home)
     runner = Runner(project, instance, assignment.backfill)
+    keep_objects()
 
     def run(day: dt.date) -> DayOutcome:
         return in_turn(

@@ -8,6 +8,7 @@ chain the roll-up took; where it must be shown that no chain matters, everything
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,12 @@ import pyarrow as pa
 from ohlcv_assets.bars.resolutions import BARS, RESOLUTIONS, STORED_RESOLUTIONS, Resolution
 from ohlcv_assets.units import DAY
 
+_Limit = str | bool | int | float | list[str]
+
 _MINUTES: Final = RESOLUTIONS["1m"]
+
+_kept: Final = threading.local()
+"""Databases by thread: views of one thread are none of another's."""
 
 _FROM_TRADES: Final = """
     SELECT symbol, {label} AS ts,
@@ -67,25 +73,40 @@ def independent_day(
     dict[str, pa.Table]
         ``BARS`` sorted by (symbol, ts), by resolution name.
     """
-    limits: dict[str, str | bool | int | float | list[str]] = {
+    limits: dict[str, _Limit] = {
         "threads": threads,
         "memory_limit": memory,
         "temp_directory": "",
     }
-    with duckdb.connect(":memory:", config=limits) as connection:
+    with _database(limits).cursor() as connection:
         if isinstance(day_file, Path):
             relation = connection.read_parquet(str(day_file)).project("*, epoch_ns(ts) AS ns")
         else:
             at = day_file.schema.get_field_index("ts")
             relation = connection.from_arrow(day_file.set_column(at, "ns", day_file["ts"].cast(pa.int64())))
         relation.create_view("trades")
-        if not direct:
-            connection.execute(f"CREATE TEMP TABLE minutes AS {_FROM_TRADES.format(label=_label('ns', _MINUTES))}")
-        text, instant = (_FROM_TRADES, "ns") if direct else (_FROM_MINUTES, "m.ts")
-        return {
-            resolution.name: _as_bars(connection.sql(text.format(label=_label(instant, resolution))).to_arrow_table())
-            for resolution in resolutions
-        }
+        try:
+            if not direct:
+                connection.execute(f"CREATE TEMP TABLE minutes AS {_FROM_TRADES.format(label=_label('ns', _MINUTES))}")
+            text, instant = (_FROM_TRADES, "ns") if direct else (_FROM_MINUTES, "m.ts")
+            return {
+                resolution.name: _as_bars(
+                    connection.sql(text.format(label=_label(instant, resolution))).to_arrow_table()
+                )
+                for resolution in resolutions
+            }
+        finally:
+            # Unlike the cursor's own table, it would stay, and the trades with it.
+            connection.execute("DROP VIEW trades")
+
+
+def _database(limits: dict[str, _Limit]) -> duckdb.DuckDBPyConnection:
+    """Return this thread's empty database with such limits; to open one takes as long as some of the bars."""
+    kept: dict[str, duckdb.DuckDBPyConnection] = _kept.__dict__
+    key = repr(limits)
+    if key not in kept:
+        kept[key] = duckdb.connect(":memory:", config=dict(limits))
+    return kept[key]
 
 
 def _label(instant: str, resolution: Resolution) -> str:

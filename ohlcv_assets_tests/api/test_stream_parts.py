@@ -231,3 +231,21 @@ def test_nothing_is_sent_at_once_to_one_who_is_behind_or_goes() -> None:
             setattr(found, name, value)
         assert not found.send_now("x")
     assert written == []
+
+
+def test_a_sign_of_life_goes_at_once_where_nothing_waits(tmp_path: Path) -> None:
+    """Otherwise in turn; none where something was sent a moment ago."""
+    one, wire, hub = client_on(tmp_path)
+    one._ways = Ways(wire.send, wire.close, wire.send_now)
+
+    async def run() -> None:
+        one.look(one._last, "{early}", 1.0)
+        one.look(one._last + 100, "{first}", 1.0)
+        one._ways = Ways(wire.send, wire.close)
+        one.look(one._last + 100, "{second}", 1.0)
+        assert one._writer is not None
+        await one._writer
+
+    asyncio.run(run())
+    assert wire.texts == ["now {first}", "{second}"]
+    hub.service.pool.close()

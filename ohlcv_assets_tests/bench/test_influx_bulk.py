@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from ohlcv_assets.bench import influx_bulk
-from ohlcv_assets.bench.influx_bulk import LINES, WHOLE, measure_bulk
+from ohlcv_assets.bench.influx_bulk import LINES, TOGETHER, WEEKS, WHOLE, measure_bulk
 from ohlcv_assets.errors import SettingsError, StoreMismatchError, StoreRejectedError
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.settings import load_settings
@@ -37,12 +37,15 @@ def test_every_promise_has_its_row(fake_server: Fake, tmp_path: Path, monkeypatc
     assert promised == {
         "bulk: a day to files, per core",
         f"bulk: {WHOLE}, against inch",
+        f"bulk: {TOGETHER}, against inch",
         "check: every trade of a day",
     }
     assert found[f"bulk: {WHOLE}"].peer == LINES
     assert all(figure.value > 0 for figure in found.values())
     assert "bytes a trade" in found["bulk: a day to files, per core"].method
-    assert [event.done for event in seen] == [0, 1]
+    assert [event.done for event in seen if event.stage == "bench" and event.unit == "rounds"] == [0, 1]
+    assert [event.done for event in seen if event.unit == "days"] == list(range(1, 7 * WEEKS + 1))
+    assert f"of {7 * WEEKS} days" in found[f"bulk: {TOGETHER}, against inch"].method
     assert held(fake_server) == before
 
 
@@ -51,6 +54,7 @@ def test_without_inch_the_rest_is_measured(fake_server: Fake, tmp_path: Path) ->
     """The load stands for itself."""
     found = measure_bulk(settings_of(fake_server, tmp_path), tmp_path / "day", trades=300, repeats=1)
     assert [figure.peer for figure in found if figure.name == WHOLE] == ["", LINES]
+    assert [figure.peer for figure in found if figure.name == TOGETHER] == [""]
 
 
 @pytest.mark.usefixtures("no_inch")

@@ -17,6 +17,7 @@ from ohlcv_assets.bars.rollup import bars_of_trades
 from ohlcv_assets.bars.running import WITHIN_A_DAY
 from ohlcv_assets.bars.runs import table_of
 from ohlcv_assets.errors import StoreError, StoreRejectedError, StoreUnavailableError
+from ohlcv_assets.live import feed as feed_module
 from ohlcv_assets.live.feed import Feed
 from ohlcv_assets.units import DAY, MINUTE, Nanos, day_of
 from ohlcv_assets_tests.bars.made import DAY_ONE, START, Trade, assert_same
@@ -303,8 +304,9 @@ def test_a_day_that_closes_while_it_is_read_is_let_go() -> None:
     asyncio.run(run())
 
 
-def test_trades_are_delivered_together_after_a_pause() -> None:
+def test_trades_are_delivered_together_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once where it was quiet, then not more often than so many times a second; closing leaves no timer."""
+    monkeypatch.setattr(feed_module, "PAUSE", 0.04)
 
     async def run() -> None:
         desk = Desk()
@@ -314,7 +316,7 @@ def test_trades_are_delivered_together_after_a_pause() -> None:
         await desk.post(trade(1))
         await desk.post(trade(2))
         assert len(desk.told.trades) == 1
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         assert [len(trades["ts"]) for _, trades in desk.told.trades] == [1, 2]
         await desk.post(trade(3))
         await desk.feed.close()

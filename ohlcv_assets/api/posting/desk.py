@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -20,6 +21,10 @@ from ohlcv_assets.logs import get_logger
 
 COMMIT_ROWS: Final = 10_000
 """Trades of one commit, unless a single request has more."""
+
+GATHER: Final = 0.02
+"""Seconds at least between the beginnings of two commits while many post: commits as fast as they can leave requests no
+processor to come in by. Who posts alone, one request after the other, does not wait."""
 
 _FOR_EVER: Final = 86_400.0
 """A commit is waited for however long it takes: the next one must not begin before. Who posted may go sooner."""
@@ -84,7 +89,10 @@ class Desk:
                 await self._came.wait()
                 self._came.clear()
                 while group := self._next_group():
+                    began = time.monotonic()
                     await self._carry_out(group)
+                    if len(group) > 1 or self._queue:
+                        await asyncio.sleep(max(0.0, began + GATHER - time.monotonic()))
         finally:
             for _, told in (*group, *self._queue):
                 with contextlib.suppress(asyncio.InvalidStateError):  # the request has gone before

@@ -152,10 +152,14 @@ class Client:
 
     def wake(self, subscription: Subscription) -> None:
         """Send what is new of a subscription as soon as the connection takes it."""
-        idle = self._writer is None and self._ending is None and not self._turn.locked()
-        if not (idle and self._sent_now(subscription)):
+        if not (self._idle and self._sent_now(subscription)):
             self._news[subscription] = None
             self._write()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing is on its way or waits to be sent."""
+        return self._writer is None and self._ending is None and not self._turn.locked()
 
     def look(self, now: float, beat: str, pulse: float) -> None:
         """See whether the client is alive and welcome; give a sign of life where nothing else was sent.
@@ -181,8 +185,12 @@ class Client:
                 self.end(NO_KEY, "The key was revoked.")
         # The next look may be a little late.
         if now - self._last > settings.serve_heartbeat - 2 * pulse:
-            self._beat = beat
-            self._write()
+            if self._idle and self._ways.send_now(beat):
+                self._last = now
+                self._service.telemetry.stream_frames.labels("heartbeat").inc()
+            else:
+                self._beat = beat
+                self._write()
 
     def end(self, code: int, reason: str) -> None:
         """Close the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,28 @@ def test_who_waits_when_the_service_stops_is_told() -> None:
 
     with_desk(commit, use)
     assert [type(task.exception()) for task in waiting] == [OverloadedError, OverloadedError]
+
+
+def test_commits_of_many_are_a_moment_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While several wait; one who posts alone waits for nobody."""
+    monkeypatch.setattr(desk_module, "GATHER", 0.2)
+    began: list[float] = []
+
+    def commit(posts: Sequence[Post]) -> Done:
+        began.append(time.monotonic())
+        return answered(posts)
+
+    async def alone(desk: Desk) -> None:
+        for at in range(4):
+            await desk.post(post((0, at, 1.0)))
+
+    with_desk(commit, alone)
+    assert began[-1] - began[0] < 0.2
+    began.clear()
+
+    async def together(desk: Desk) -> None:
+        await asyncio.gather(*(desk.post(post((0, at, 1.0))) for at in range(2)))
+        await desk.post(post((0, 5, 1.0)))
+
+    with_desk(commit, together)
+    assert 0.2 <= began[1] - began[0] < 2
