@@ -109,7 +109,13 @@ class InfluxBarStore(InfluxStore):
         return in_order(pa.concat_tables([BARS.empty_table(), *tables]).unify_dictionaries())
 
     def coverage(self, resolution: Resolution) -> pa.Table:
-        """Return bars and trades by day and symbol, counted by the server."""
+        """Return bars and trades by day and symbol, counted by the server.
+
+        Raises
+        ------
+        StoreMismatchError
+            Somebody else wrote what is no number of trades.
+        """
         check_stored(resolution)
         bucket = self._bucket(resolution)
 
@@ -286,7 +292,12 @@ def _by_day(found: pa.Table) -> pa.Table:
     """Turn one row a figure into one row a day and symbol."""
     symbols = pl.Series("symbol", symbols_of_texts(found["symbol"]).cast(pa.string()).to_pylist(), pl.String)
     long = cast("pl.DataFrame", pl.from_arrow(found.select(["result", "_time", "_value"]))).with_columns(symbols)
-    days = long.with_columns(day=pl.col("_time").dt.date(), value=pl.col("_value").cast(pl.Int64))
+    days = long.with_columns(day=pl.col("_time").dt.date(), value=pl.col("_value").cast(pl.Int64, strict=False))
+    for day, symbol, value in days.filter(pl.col("value").is_null()).select("day", "symbol", "_value").head(1).rows():
+        raise StoreMismatchError(
+            f"InfluxDB holds bars of {symbol} on {day} whose trades add up to {value}, which is no whole number. "
+            "Another program wrote them: delete them with its help, then run `ohlcv bars heal`."
+        )
     # A day that was asked about in parts comes in several rows.
     wide = days.pivot(
         on="result", on_columns=["bars", "trades"], index=["day", "symbol"], values="value", aggregate_function="sum"

@@ -123,6 +123,14 @@ def test_coverage_is_asked_for_in_parts(store: InfluxBarStore, monkeypatch: pyte
         assert len(limited.texts("coverage")) > 10
 
 
+def test_coverage_of_what_another_program_wrote(fake_server: Fake, store: InfluxBarStore) -> None:
+    """A number of trades that is none is told with its symbol and day, and who must delete it."""
+    fraction = [f"ohlcv,symbol=AAPL open=1,trades=1.5 {day_start(FIRST)}"]
+    write(fake_server, fraction, store._bucket(HOURS))
+    with pytest.raises(StoreMismatchError, match=rf"AAPL on {FIRST} whose trades add up to 1\.5, .* whole number"):
+        store.coverage(HOURS)
+
+
 def test_coverage_that_never_comes(store: InfluxBarStore) -> None:
     """When the smallest part takes too long as well, the error names the query."""
     store.write(HOURS, FIRST, made_bars(HOURS, FIRST))
