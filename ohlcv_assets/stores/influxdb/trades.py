@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Final
+from typing import Final, cast
 
 import pyarrow as pa
 
@@ -347,9 +347,10 @@ class InfluxTradeStore(InfluxStore):
         is left of them is not counted and not deleted until somebody writes the series again, and would come back
         with a load. Files tell; a point that is there already makes the series known again.
         """
+        backups = cast("Backups", self._backups)
         for _ in range(UNCOVERING):
-            if self._backups is not None:
-                self._backups.forget()
+            # Nothing of an earlier backup will do.
+            backups.forget()
             left = first_of_each(self.backed_up(day, afresh=True))
             if left.num_rows == 0:
                 return
