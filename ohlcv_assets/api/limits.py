@@ -7,6 +7,7 @@ of rows (the routes have them).
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 LONGEST_ADDRESS: Final = 8_000
 """Bytes of path and query."""
+
+_HEARD_OUT: Final = 10
+"""A body that is announced as too large is read where it is at most so many times what may be, and thrown away: most
+clients look for an answer only once they have sent it, and would find a broken connection in place of one."""
+
+_HEARD_FOR: Final = 5.0
+"""Seconds for that."""
 
 
 class Limits:
@@ -60,6 +68,8 @@ class Limits:
             return ProblemError("address-too-long", f"An address has at most {LONGEST_ADDRESS} bytes.")
         length = Headers(scope=scope).get("content-length", "")
         if length.isdigit() and int(length) > self._body:
+            if int(length) <= _HEARD_OUT * self._body:
+                await _heard_out(receive)
             return self._too_large()
         body = _Body(receive, self._body)
         reply = _Held(send, body)
@@ -81,6 +91,14 @@ class Limits:
         return ProblemError(
             "body-too-large", f"A body has at most {self._body} bytes.", headers={"Connection": "close"}
         )
+
+
+async def _heard_out(receive: Receive) -> None:
+    """Read a body for nothing, but not for long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_HEARD_FOR):
+            while (await receive()).get("more_body", False):
+                pass
 
 
 class _Body:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import Depends, Query, Request
@@ -96,11 +97,8 @@ Shared = Annotated[Service, Depends(service_of)]
 
 
 def gathered(kind: type[T]) -> Any:  # Any: a marker that FastAPI reads
-    """Return a dependency that makes a value of parameters, which are the class's own; in no thread, as above."""
-
-    async def gather(**given: object) -> T:
-        return kind(**given)
-
+    """Return what documents the parameters of a ``QuickRoute``, which are the fields of a dataclass."""
+    gather = partial(kind)
     gather.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]  # what FastAPI reads
     return Depends(gather)
 
@@ -118,7 +116,7 @@ def parse_when(text: str, *, end: bool) -> Nanos:
         if abs(milliseconds) > _MOST_MILLISECONDS:
             raise InvalidDateError(f"{text} milliseconds are outside what nanosecond timestamps can hold.")
         return Nanos(milliseconds * _MILLISECOND)
-    mended = _LOST_PLUS.sub(r"\1+\2", text)
+    mended = _LOST_PLUS.sub(r"\1+\2", text) if " " in text else text
     return parse_end(mended) if end else parse_start(mended)
 
 

@@ -184,10 +184,11 @@ def run(app: ASGIApp, listener: socket.socket, beside: Callable[[], None] = sett
     app, listener
         What is served, and where.
     beside
-        Called in a thread at the start; nobody waits for it.
+        Called in a thread at the start; requests do not wait for it, the end of the process does.
     """
     settle()
-    threading.Thread(target=beside, name="warming", daemon=True).start()
+    # Not a daemon: a thread that is stopped within a library's native code takes the process down with SIGABRT.
+    threading.Thread(target=beside, name="warming").start()
     with _own_log_lines():
         server_of(app).run([listener])
 

@@ -49,6 +49,7 @@ Judged = tuple[State, str]
 """How one day stands, and why."""
 
 NOTHING: Final = "no trades yet"
+POSTED: Final = "posted trades, no file yet"
 _SOUND: Final[Judged] = ("sound", "")
 
 
@@ -88,10 +89,14 @@ def _file(there: DayStatus) -> Judged:
 def _stored(there: DayStatus) -> Judged:
     if there.store == "proved":
         return _SOUND
+    if there.store == "posted":
+        return "incomplete", POSTED
     return ("incomplete", NOTHING) if there.store == "missing" else ("wrong", there.store)
 
 
 def _bars(there: DayStatus) -> Judged:
+    if there.store == "posted":
+        return "incomplete", POSTED  # what they are to hold is not settled before the day is closed
     expected = there.filed if there.content_hash else there.planned
     other = [name for name, held in there.bars.items() if held.bars > 0 and held.trades != expected]
     absent = [name for name, held in there.bars.items() if held.bars == 0 and expected > 0]

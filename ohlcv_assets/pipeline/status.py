@@ -28,7 +28,7 @@ from ohlcv_assets.project import Project
 from ohlcv_assets.stores.base import DayRecord
 
 FileState = Literal["present", "missing", "stale", "damaged", "foreign", "unreadable"]
-StoreState = Literal["proved", "missing", "interrupted", "no file", "other content", "counts differ"]
+StoreState = Literal["proved", "missing", "posted", "interrupted", "no file", "other content", "counts differ"]
 BarState = Literal["complete", "missing", "other trades"]
 
 
@@ -53,7 +53,8 @@ class DayStatus:
     file, filed, file_bytes
         State of the day file, its trades and its size.
     store, stored
-        State of the stored trades, and how many there are; ``no file`` where none can tell what they should be.
+        State of the stored trades, and how many there are; ``no file`` where none can tell what they should be,
+        ``posted`` where the day was never loaded either: they came one by one.
     bars
         By resolution: how many bars, holding how many trades.
     problem
@@ -144,7 +145,7 @@ def _file(project: Project, day: dt.date) -> tuple[DayFile | None, FileState, st
 
 def _store_state(file: DayFile | None, record: DayRecord | None, stored: int) -> StoreState:
     if record is None:
-        return "missing" if stored == 0 else "other content"
+        return "missing" if stored == 0 else "posted" if file is None else "other content"
     if record.state != "clean":
         return "interrupted"
     if file is None:

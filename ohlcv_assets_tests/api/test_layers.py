@@ -15,7 +15,9 @@ from fastapi import APIRouter, Request
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
+from starlette.types import Message
 
+from ohlcv_assets.api import limits
 from ohlcv_assets.api.app import create_app
 from ohlcv_assets.api.envelope import SECURITY, client_of
 from ohlcv_assets.api.service import Service
@@ -132,7 +134,8 @@ def test_what_is_too_long_or_too_large_is_refused(tmp_path: Path) -> None:
         for path in ("/taken", "/read"):
             told = client.post(path, content=b"x" * 1_001)
             untold = client.post(path, content=iter([b"x" * 600, b"x" * 600]))
-            assert (told.status_code, untold.status_code) == (413, 413)
+            many = client.post(path, content=b"x" * 10_001)
+            assert (told.status_code, untold.status_code, many.status_code) == (413, 413, 413)
             assert untold.json()["type"] == "urn:ohlcv:problem:body-too-large"
         assert client.post("/read", json={"a": 1}).json() == {"a": 1}
         assert (
@@ -143,7 +146,31 @@ def test_what_is_too_long_or_too_large_is_refused(tmp_path: Path) -> None:
             422,
         )
         refused = service.telemetry.registry.get_sample_value
-        assert refused("ohlcv_http_refused_total", {"reason": "body-too-large"}) == 4
+        assert refused("ohlcv_http_refused_total", {"reason": "body-too-large"}) == 6
+
+
+def test_a_body_that_is_too_large_is_not_heard_out_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who announces it and sends it piece by piece gets an answer all the same."""
+    monkeypatch.setattr(limits, "_HEARD_FOR", 0.05)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/health",
+        "query_string": b"",
+        "headers": [(b"content-length", b"2000"), (b"host", b"localhost")],
+        "client": None,
+    }
+    asyncio.run(create_app(service_in(tmp_path, (), serve_body=1_000))(scope, receive, send))
+    assert sent[0]["status"] == 413
 
 
 def test_unknown_addresses_and_methods_are_problems(client: TestClient) -> None:

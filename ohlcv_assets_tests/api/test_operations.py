@@ -91,6 +91,7 @@ def test_what_an_operator_sees(service: Service, client: TestClient) -> None:
     service.project.bar_store.delete_day(RESOLUTIONS["5m"], FRIDAY)
     seen = looked(client)
     assert (seen["role"], seen["dagster"], seen["proved_days"], seen["complete"]) == ("admin", None, 2, False)
+    assert seen["most_generated"] == service.settings.serve_generate
     assert [one["resolution"] for one in seen["resolutions"]] == NAMES
     five = seen["resolutions"][1]
     assert five["missing"] == [{"first": "2024-01-05", "last": "2024-01-05", "reason": "bars are gone"}]

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,32 @@ def test_the_command_serves_and_stops(tmp_path: Path) -> None:
     assert process.returncode == 0
     requests = [json.loads(line) for line in rest.splitlines() if '"request"' in line]
     assert requests[-1]["route"] == "/health"
+
+
+def test_what_is_done_beside_the_start_ends_before_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is in native code when the interpreter goes would take the process down with it."""
+    kinds: list[bool] = []
+
+    class Ended:
+        def run(self, sockets: list[socket.socket]) -> None:
+            until(lambda: kinds != [])
+            assert len(sockets) == 1
+
+    monkeypatch.setattr(serving, "server_of", lambda _: Ended())
+    monkeypatch.setattr(serving, "settle", lambda: None)
+    with listening("127.0.0.1", 0) as listener:
+        serving.run(create_app_nowhere(), listener, lambda: kinds.append(threading.current_thread().daemon))
+    assert kinds == [False]
+
+
+def test_a_body_that_is_too_large_is_answered_when_it_was_sent(tmp_path: Path) -> None:
+    """Most clients look for an answer only then: it is 413, not a broken connection."""
+    with running(service_in(tmp_path, (), serve_body=100_000)) as (host, port):
+        connection = http.client.HTTPConnection(host, port, timeout=20)
+        connection.request("POST", "/api/v1/trades", b"x" * 1_000_000, {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        assert (reply.status, json.loads(reply.read())["s"]) == (413, "error")
+        connection.close()
 
 
 def answers(port: int) -> bool:

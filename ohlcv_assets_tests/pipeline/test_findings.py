@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
@@ -39,6 +40,18 @@ def test_days_that_are_not_made_are_no_fault(project: Project) -> None:
         assert [(days.first, days.last) for days in finding.incomplete] == [(THURSDAY, THURSDAY)]
     make(project, THURSDAY)
     assert {(finding.state, finding.sound) for finding in found(project).values()} == {("sound", 3)}
+
+
+def test_posted_trades_are_no_fault(project: Project) -> None:
+    """Of a day that was never loaded: stored trades and bars of it are not complete, and nothing is wrong."""
+    (batch,) = list(project.trade_store.scan(*day_bounds(SATURDAY)))[:1]
+    trades = pa.Table.from_batches([batch]).slice(0, 3)
+    ts = pc.subtract(trades["ts"], pa.scalar(dt.timedelta(days=2), pa.duration("ns")))
+    project.trade_store.append(trades.set_column(trades.schema.get_field_index("ts"), trades.schema.field("ts"), ts))
+    files, stored, bars = found(project).values()
+    assert (files.wrong, stored.wrong, bars.wrong) == ((), (), ())
+    posted = DayRange(THURSDAY, THURSDAY, "posted trades, no file yet")
+    assert (stored.incomplete, bars.incomplete) == ((posted,), (posted,))
 
 
 def test_what_is_wrong_is_named(project: Project) -> None:
