@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ohlcv_assets.api.pool import OverloadedError, Pool
 from ohlcv_assets.api.posting.commit import Done, Post, Verdict
-from ohlcv_assets.errors import OhlcvError
+from ohlcv_assets.errors import OhlcvError, StoreRejectedError
 from ohlcv_assets.logs import get_logger
 
 COMMIT_ROWS: Final = 10_000
@@ -119,10 +119,19 @@ class Desk:
         except Exception as error:  # noqa: BLE001 -- whoever waits is told, and others may still post
             _tell(group, [None] * len(group), error)
             return
-        _tell(group, done.verdicts, done.error)
-        if done.stored.num_rows > 0:
+        left = [number for number, verdict in enumerate(done.verdicts) if verdict is None]
+        # The store may refuse one request for what is in it; the others must not go under with that one.
+        apart = left if len(left) > 1 and isinstance(done.error, StoreRejectedError) else []
+        told = [number for number in range(len(group)) if number not in apart]
+        _tell([group[number] for number in told], [done.verdicts[number] for number in told], done.error)
+        await self._pass_on(done.stored)
+        for number in apart:
+            await self._carry_out([group[number]])
+
+    async def _pass_on(self, stored: pa.Table) -> None:
+        if stored.num_rows > 0:
             try:
-                await self._publish(done.stored)
+                await self._publish(stored)
             except OhlcvError as error:
                 get_logger("api").warning("Trades were stored of which nobody was told.", error=str(error))
 

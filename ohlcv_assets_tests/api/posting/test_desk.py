@@ -253,6 +253,35 @@ def test_all_that_waits_goes_into_one_commit() -> None:
     assert len(published) == 2, "what was stored is told of, whoever waits for it"
 
 
+def test_a_request_that_the_store_refuses_takes_no_other_with_it() -> None:
+    """Those of its commit are tried one by one, in order: it alone is refused, what is decided already is not asked."""
+    groups: list[list[int]] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def commit(posts: Sequence[Post]) -> Done:
+        instants = [int(one.trades.ts[0]) - START for one in posts]
+        groups.append(instants)
+        begun.set()
+        assert go.wait(20)
+        if 2 not in instants:
+            return answered(posts)
+        decided = [answered([one]).verdicts[0] if at == 1 else None for one, at in zip(posts, instants, strict=True)]
+        return Done(decided, pa.table({"n": pa.array([], pa.int64())}), StoreRejectedError("beyond the retention"))
+
+    async def use(desk: Desk) -> list[Any]:  # Any: answers and errors
+        tasks = [asyncio.create_task(desk.post(post((0, 0, 1.0))))]
+        assert await asyncio.to_thread(begun.wait, 20)
+        tasks += [asyncio.create_task(desk.post(post((0, at, 1.0)))) for at in (1, 2, 3)]
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found, published = with_desk(commit, use)
+    assert groups == [[0], [1, 2, 3], [2], [3]]
+    assert [type(one) for one in found] == [Carried, Carried, StoreRejectedError, Carried]
+    assert len(published) == 2
+
+
 def test_a_commit_is_no_larger_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """But a single request is never cut."""
     monkeypatch.setattr(desk_module, "COMMIT_ROWS", 2)
