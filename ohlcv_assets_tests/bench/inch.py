@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
-_SOURCE = """#!{python}
-import json, pathlib, sys, time
+_SOURCE = """import json, pathlib, sys, time
 pathlib.Path({calls!r}).open("a").write(json.dumps(sys.argv[1:]) + "\\n")
 time.sleep({seconds})
 token = sys.argv[sys.argv.index("-token") + 1]
@@ -22,6 +22,11 @@ print("Authorization Token: " + token)
 sys.stderr.write({said!r}.replace("TOKEN", token))
 sys.exit({code})
 """
+
+_START = """#!/bin/sh
+exec {python} {source} "$@"
+"""
+"""A shell starts it: a first line names no interpreter whose path has a space."""
 
 
 class StandIn:
@@ -45,10 +50,10 @@ class StandIn:
 
     def answers(self, code: int = 0, said: str = "", seconds: float = 0.0) -> None:
         """Let it end with a code, after some seconds, having said something on standard error: TOKEN is its token."""
+        source = self._folder / "inch.py"
+        source.write_text(_SOURCE.format(calls=str(self._calls), said=said, code=code, seconds=seconds))
         path = self._folder / "inch"
-        path.write_text(
-            _SOURCE.format(python=sys.executable, calls=str(self._calls), said=said, code=code, seconds=seconds)
-        )
+        path.write_text(_START.format(python=shlex.quote(sys.executable), source=shlex.quote(str(source))))
         path.chmod(0o755)
 
     @property
