@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from ohlcv_assets.errors import StoreMismatchError, StoreQueryError
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.stores.influxdb.reads import scanning
-from ohlcv_assets.stores.influxdb.reads.scanning import fetch, scan
+from ohlcv_assets.stores.influxdb.reads.scanning import fetch, last_instants, scan
 from ohlcv_assets.units import day_bounds, day_start
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 from ohlcv_assets_tests.stores.influxdb.reads.limited import BUCKET, Fits, Limited, write, write_trades
@@ -142,6 +143,18 @@ def test_keys_beyond_what_can_be_held(limit: Limit) -> None:
     assert found.schema == STORED
     assert found.num_rows == 0
     assert asker.asked == []
+
+
+def test_last_instants_of_a_day(limit: Limit) -> None:
+    """One question for all symbols; of a day on which no trade can be stored nobody is asked."""
+    asker = limit(lambda _: True)
+    last: dict[str, int] = {}
+    for symbol, ts, *_ in rows_of(TRADES):
+        last[symbol] = max(last.get(symbol, ts), ts)
+    assert last_instants(asker, BUCKET, *BOUNDS) == last
+    assert len(asker.asked) == 1
+    assert last_instants(asker, BUCKET, *day_bounds(dt.date(1600, 1, 1))) == {}
+    assert len(asker.asked) == 1
 
 
 def test_a_torn_trade_is_named(fake_server: Fake, limit: Limit) -> None:
