@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import importlib
 from contextlib import suppress
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,21 +20,14 @@ from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.live.seeding import TRADE
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.project import Project
+from ohlcv_assets.settings import StoreName
 from ohlcv_assets.units import MINUTE, Nanos, day_start
-
-_LATE: Final = {
-    # DuckDB imports it when the first table goes in or out, which takes a second.
-    "duckdb": ("pandas",),
-    "influxdb": ("ohlcv_assets.stores.influxdb.lineprotocol.lines",),
-}
 
 
 def warm_up(project: Project) -> None:
     """Load kernels and what is imported late, and ask the stores one small question; a store that is away is left."""
     kernels()
-    for name in _LATE.get(project.settings.store_in_force, ()):
-        module = importlib.import_module(name)
-        getattr(module, "warm_up", _nothing)()
+    _load_late(project.settings.store_in_force)
     start = day_start(project.dataset.days[-1])
     with suppress(OhlcvError):
         project.trade_store.last_instants(project.dataset.days[-1])
@@ -57,5 +49,12 @@ def settle() -> None:
     gc.freeze()
 
 
-def _nothing() -> None:
-    """Do nothing."""
+def _load_late(store: StoreName) -> None:
+    """Load what a store otherwise loads with the first trades that go in."""
+    if store == "duckdb":
+        # DuckDB imports it when the first table goes in or out, which takes a second.
+        importlib.import_module("pandas")
+    elif store == "influxdb":
+        from ohlcv_assets.stores.influxdb.lineprotocol import lines  # noqa: PLC0415 -- no other store needs it
+
+        lines.warm_up()
