@@ -31,7 +31,7 @@ class Heard:
 
     def until(self, trades: int) -> None:
         """Wait until so many were heard of, and a moment longer."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self._trades < trades:
             assert time.monotonic() < deadline, self._trades
             time.sleep(0.005)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from ohlcv_assets_tests.web.served import Served, make_days
 from ohlcv_assets_tests.web.standin import Standin, running
@@ -40,6 +40,8 @@ def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         pytest.skip(f"NO BROWSER IN PATH: pages are not tested; install one of {', '.join(_NAMES)}.")
+    # A page is waited for however busy the machine is; what never comes fails all the same.
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield started
@@ -107,7 +109,7 @@ def open_on(browser: Browser, complaints: list[str]) -> Iterator[OpenerOf]:
     ) -> Page:
         scheme: Literal["dark", "light"] = "dark" if dark else "light"
         context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", told)
