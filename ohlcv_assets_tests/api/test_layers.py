@@ -25,6 +25,7 @@ from ohlcv_assets.api.shelf import Kept, Shelf
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
 from ohlcv_assets.logs import configure_logs
 from ohlcv_assets.pipeline.heal import remake
+from ohlcv_assets_tests.api.deadlines import NEVER, Deadlines
 from ohlcv_assets_tests.api.made import HOME, asking, service_in
 from ohlcv_assets_tests.pipeline.made import FRIDAY, THURSDAY, change_bars, make
 
@@ -32,9 +33,14 @@ pytestmark = pytest.mark.integration
 BARS = "/api/v1/ohlc?symbol=BTC-USD&resolution=5m&start=2024-01-05&end=2024-01-05"
 
 
-def with_routes(service: Service) -> TestClient:
+def with_routes(service: Service, deadlines: Deadlines | None = None) -> TestClient:
     """Return a client of an application with routes that go wrong."""
     router = APIRouter()
+
+    async def too_long() -> None:
+        assert deadlines is not None
+        deadlines.pass_by()
+        await asyncio.sleep(600)
 
     @router.get("/broken")
     async def broken() -> None:
@@ -42,13 +48,13 @@ def with_routes(service: Service) -> TestClient:
 
     @router.get("/late")
     async def late() -> None:
-        await asyncio.sleep(30)
+        await too_long()
 
     @router.get("/halfway")
     async def halfway() -> Any:  # Any: a response
         async def pieces() -> AsyncIterator[bytes]:
             yield b"one"
-            await asyncio.sleep(30)
+            await too_long()
 
         return StreamingResponse(pieces())
 
@@ -114,10 +120,10 @@ def test_a_defect_is_told_without_its_cause(memory: Service) -> None:
     assert line["request_id"] in reply.json()["instance"]
 
 
-def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with when to come back; one that has begun to answer is cut off."""
-    service = service_in(tmp_path, (), serve_timeout=0.05)
-    with with_routes(service) as client:
+    service = service_in(tmp_path, (), serve_timeout=NEVER)
+    with with_routes(service, Deadlines(monkeypatch)) as client:
         reply = client.get("/late")
         assert (reply.status_code, reply.json()["type"]) == (503, "urn:ohlcv:problem:timed-out")
         assert reply.headers["retry-after"] == "2"
