@@ -18,6 +18,7 @@ from ohlcv_assets.bench.influx_figures import alone, beside, best_inch, rate, se
 from ohlcv_assets.bench.influx_load import Day, replace_day
 from ohlcv_assets.bench.influx_peers import Cost, measured
 from ohlcv_assets.errors import SettingsError, StoreMismatchError
+from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.pipeline.steps import file_day
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.settings import Settings
@@ -144,7 +145,7 @@ def _weeks(day: Day, observer: Observer) -> list[GivenDay]:
     for done, each in enumerate(days, 1):
         file = file_day(project, each).file
         content = DayContent(each, file.content_hash, file.counts)
-        given.append(GivenDay(content, partial(project.lake.batches, each)))
+        given.append(GivenDay(content, partial(project.lake.batches, each, STORED.names)))
         observer(Progress("bench", "files", done, len(days), "days"))
     return given
 
