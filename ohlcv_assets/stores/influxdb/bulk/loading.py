@@ -44,6 +44,10 @@ MARKER: Final = "bulk_shard"
 """Measurement of the points that make shards exist; each is deleted as soon as it is written."""
 
 
+_THREADS: Final = 2
+"""Pieces that a load alone encodes at a time, while it reads the next."""
+
+
 class _Cargo:
     """Files that go into one shard together, of up to so many bytes; a single one may have more."""
 
@@ -144,7 +148,8 @@ class BulkLoader:
             Among how many loads the memory is divided.
         """
         days = [Going(content.day, feed, content.rows) for content, feed in zip(contents, feeds, strict=True)]
-        return Making(days, self._plan.memory // share)
+        # Of several loads others are at work while one waits.
+        return Making(days, self._plan.memory // share, _THREADS if share == 1 else 1)
 
     def ready(self, making: Making, check: Callable[[], None]) -> None:
         """Make what loading needs exist, while files are made: the marks for readers, and the first day's shard."""

@@ -56,13 +56,15 @@ class Making:
         In order.
     memory
         Bytes for files that wait and the one that is made.
+    threads
+        Pieces encoded at a time.
     """
 
-    def __init__(self, days: Sequence[Going], memory: int) -> None:
+    def __init__(self, days: Sequence[Going], memory: int, threads: int = 1) -> None:
         self.days = days
         most = memory // _SHARE
         self.room = memory - most
-        self._plan = FilePlan(most_bytes=min(MOST_BYTES, most))
+        self._plan = FilePlan(most_bytes=min(MOST_BYTES, most), threads=threads)
         self._made: list[tuple[Going, TsmFile]] = []
         self._bytes = 0
         self._wanted = self._over = False
