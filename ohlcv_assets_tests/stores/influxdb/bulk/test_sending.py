@@ -104,11 +104,18 @@ def _the_same_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "_chance", SimpleNamespace(randrange=lambda _: 0))
 
 
-def test_readers_hear_of_it_before_and_after() -> None:
-    """What is sent while nobody was told could be taken for an empty shard."""
+def test_readers_hear_of_it_before() -> None:
+    """What is sent while nobody was told could be taken for an empty shard; who had it sent takes the mark back."""
     script = Script((PASSED, 2))
     assert script.send()
-    assert script.told == ["begin", "restore", "end"]
+    assert script.told == ["begin", "restore"]
+
+
+def test_readers_hear_that_nothing_came() -> None:
+    """After a refusal the shard is open again at once."""
+    script = Script((REFUSED, 0), (PASSED, 2))
+    assert script.send()
+    assert script.told == ["begin", "restore", "end", "begin", "restore"]
 
 
 @pytest.mark.parametrize("failure", [REFUSED, SILENCE])
@@ -125,7 +132,7 @@ def test_all_are_sent_again_where_some_came() -> None:
     script = Script((SILENCE, 1), (PASSED, 2))
     assert script.send()
     assert [len(attempt) for attempt in script.sent] == [2, 2]
-    assert script.told == ["begin", "restore", "unanswered", "begin", "restore", "end"]
+    assert script.told == ["begin", "restore", "unanswered", "begin", "restore"]
 
 
 def test_what_came_without_an_answer_is_not_sent_again() -> None:
