@@ -37,7 +37,8 @@ assert resident().rss > held - 40_000_000, (held, resident().rss)
 
 
 @pytest.mark.parametrize(
-    "where", ["from ohlcv_assets.orchestration.keeping import keep_objects", "from ohlcv_assets.api.warming import settle"]
+    "where",
+    ["from ohlcv_assets.orchestration.keeping import keep_objects", "from ohlcv_assets.api.warming import settle"],
 )
 def test_a_process_ends_without_a_word(where: str) -> None:
     """What was left alone is collected in the end: a library of the store would tell of leaks otherwise."""
