@@ -59,5 +59,7 @@ def _load_late(store: StoreName) -> None:
         importlib.import_module("pandas")
     elif store == "influxdb":
         from ohlcv_assets.stores.influxdb.lineprotocol import lines  # noqa: PLC0415 -- no other store needs it
+        from ohlcv_assets.stores.influxdb.reads import packed  # noqa: PLC0415 -- as above
 
         lines.warm_up()
+        packed.warm_up()

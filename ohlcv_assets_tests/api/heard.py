@@ -16,6 +16,10 @@ class Heard:
         self._trades = 0
         service.feed.listeners.append(self)
 
+    def follows(self, symbol: str) -> bool:
+        """Follow whatever is traded."""
+        return bool(symbol)
+
     def changed(self, change: Change) -> None:
         """Take no notice of bars."""
 

@@ -37,12 +37,12 @@ assert resident().rss > held - 40_000_000, (held, resident().rss)
 
 
 @pytest.mark.parametrize(
-    "where",
-    ["from ohlcv_assets.orchestration.keeping import keep_objects", "from ohlcv_assets.api.warming import settle"],
+    ("room", "call"),
+    [("ohlcv_assets.orchestration.keeping", "keep_objects"), ("ohlcv_assets.api.warming", "settle")],
 )
-def test_a_process_ends_without_a_word(where: str) -> None:
+def test_a_process_ends_without_a_word(room: str, call: str) -> None:
     """What was left alone is collected in the end: a library of the store would tell of leaks otherwise."""
-    code = f"import duckdb; {where}; duckdb.connect().execute('SELECT 1'); {where.split()[-1]}()"
+    code = f"import duckdb; from {room} import {call}; duckdb.connect().execute('SELECT 1'); {call}()"
     done = subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=ROOT, capture_output=True)
     assert (done.stdout, done.stderr) == (b"", b"")
 

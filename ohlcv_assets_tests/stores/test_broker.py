@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -80,6 +81,31 @@ def test_a_broker_may_be_closed_at_any_time(broker: Broker) -> None:
     broker.close()
     with broker.session() as session:
         assert session.rows("SELECT 1") == [(1,)]
+
+
+def test_what_others_do_to_the_file_shows(broker: Broker) -> None:
+    """Whether they change it or put nothing in its place; opening it and reading is nothing."""
+    store = DuckDBTradeStore(broker)
+    seen = [store.changes([FIRST])]
+    store.append(stored([("A", day_start(FIRST), 1.0, 1.0, 1)]))
+    seen.append(store.changes([FIRST]))
+    assert dict(store.counts(FIRST)) == {"A": 1}
+    assert store.changes([FIRST]) == seen[-1] != seen[0]
+    broker.close()
+    with duckdb.connect(str(broker.path)) as other:
+        assert other.execute("SELECT count(*) FROM trades").fetchall() == [(1,)]
+    assert store.changes([FIRST]) == seen[-1]
+    with duckdb.connect(str(broker.path)) as other:
+        other.execute("UPDATE days SET rows = 1 WHERE false; CREATE TABLE foreign_one AS SELECT 1 AS one")
+    seen.append(store.changes([FIRST]))
+    with broker.session():
+        broker.path.unlink()
+    broker.close()
+    seen.append(store.changes([FIRST]))
+    store.append(stored([("A", day_start(FIRST), 1.0, 1.0, 1)]))
+    seen.append(store.changes([FIRST]))
+    assert all(one != other for one, other in pairwise(seen))
+    assert seen[-1] not in seen[:-1]
 
 
 def test_threads_load_at_once(broker: Broker) -> None:

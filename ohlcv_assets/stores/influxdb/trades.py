@@ -13,7 +13,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final, cast
@@ -156,6 +156,10 @@ class InfluxTradeStore(InfluxStore):
     def keeping(self) -> AbstractContextManager[None]:
         """Keep the lease of days that are held again and again, for as long as the context lasts."""
         return self._appending.kept.keeping()
+
+    def changes(self, days: Collection[dt.date]) -> Mapping[dt.date, Hashable]:
+        """Return what stays equal until somebody else may have changed a day's trades."""
+        return self._appending.changes(days)
 
     def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
         """Return the instant of each symbol's last trade on a day."""

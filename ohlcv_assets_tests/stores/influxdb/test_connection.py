@@ -276,6 +276,9 @@ def test_a_path_of_the_address_is_kept(slash: str) -> None:
         assert connection.org_id() == server.held.id
         with connection.stream("GET", "/api/v2/me") as response:
             assert response.status == 200
+        query = {"org": "ohlcv-poc"}
+        assert connection.ask("/api/v2/query", query=query, body=b"buckets()", headers={}, timeout=5.0).status == 400
+        assert server.count("/influx/api/v2/query") == 1
         connection.close()
         for carrier in (NativeCarrier(address, 1, 5.0), ClientCarrier(address, 1, 5.0)):
             for gzipped in (False, True):

@@ -101,8 +101,13 @@ def test_a_server_killed_while_nobody_is_patient(own_server: OwnServer) -> None:
     """A load that gives up before the server is back leaves a dirty day, and running it again heals it."""
     with opened(own_server, rows_per_second=15_000, deadline=1.0) as store:
         halfway = Halfway()
+
+        def kill() -> None:
+            halfway.wait()
+            own_server.kill()
+
         with ThreadPoolExecutor(1) as pool:
-            killed = pool.submit(lambda: (halfway.wait(), own_server.kill()))
+            killed = pool.submit(kill)
             with pytest.raises(StoreUnavailableError, match="nothing is lost"):
                 load(store, observer=halfway)
             killed.result()
