@@ -19,7 +19,8 @@ from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.progress import Progress, nobody
 from ohlcv_assets.stores.base import DayContent, GivenDay
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
-from ohlcv_assets.stores.influxdb.bulk.loading import MARKER, Going
+from ohlcv_assets.stores.influxdb.bulk.loading import MARKER
+from ohlcv_assets.stores.influxdb.bulk.making import Going, Making
 from ohlcv_assets.stores.influxdb.bulk.shards import Shards
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
@@ -108,8 +109,13 @@ def test_no_file_goes_into_another_shard(store: InfluxTradeStore, fake_server: F
     going = [Going(day, [made_day(day, 10).select(STORED.names)], 30) for day in days]
     loader = store._loader
     assert loader is not None
-    with store._leases.days(days) as lease, lease.writing():
-        loader.load(going, lease, 1, nobody)
+    with (
+        store._leases.days(days) as lease,
+        lease.writing(),
+        Making(going, 1_000_000) as making,
+        loader.loaded(making, lease, nobody),
+    ):
+        pass
     assert [len(names) for names in fake_server.faults.backups.names.values()] == [1, 1]
 
 
