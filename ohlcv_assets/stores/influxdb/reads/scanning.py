@@ -28,8 +28,9 @@ from ohlcv_assets.units import MINUTE, SECOND, Nanos
 PAGE_ROWS: Final = 200_000
 """Points of one request: trades are about 12 MB of CSV, and as much again as a table."""
 
-FEW_ROWS: Final = 20_000
-"""Points of one symbol that are asked for in the form that the server writes soonest."""
+FEW_ROWS: Final = 50_000
+"""Points of one symbol that are asked for in the form that is written and read soonest; the server holds all of them
+in memory at once."""
 
 LEAST_PAGE: Final = 1_000
 """A page that takes too long is asked for in smaller ones down to this."""
