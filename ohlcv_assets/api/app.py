@@ -1,7 +1,8 @@
 """The application: routes, layers around them, and how errors are told.
 
 What belongs here: assembly. What does not: any route. Layers, from the outside: ``envelope`` (every request has an id,
-a log line, an answer), cross-origin headers where set, ``limits``, ``gate`` (who may), the shelf of proved answers.
+a log line, an answer), cross-origin headers where set, ``limits``, ``gate`` (who may), the shelf of proved answers, the
+shortcut to routes that are asked often (``quick``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from ohlcv_assets.api.native import (
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
+from ohlcv_assets.api.quick import Shortcut
 from ohlcv_assets.api.service import Service, open_service
 from ohlcv_assets.api.stream import route as stream
 from ohlcv_assets.api.stream.hub import Hub
@@ -84,7 +86,7 @@ _KIND_OF_STATUS: Final = {
 }
 
 
-def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
+def create_app(service: Service, routers: Iterable[APIRouter] = (), *, live_pages: bool = False) -> FastAPI:
     """Return the application.
 
     Parameters
@@ -93,6 +95,8 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
         What all requests share; it runs as long as the application does.
     routers
         Further routes.
+    live_pages
+        Whether pages that are built meanwhile are shown at once.
     """
 
     @asynccontextmanager
@@ -104,6 +108,7 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
     app.state.routers = (*ROUTERS, *routers)
     app.state.service = service
     app.state.hub = Hub(service)
+    app.state.files = built.Files(built.FOLDER, live=live_pages)
     app.state.status_desk = status.StatusDesk("status", status.look)
     app.state.operations_desks = operations.Desks()
     for router in app.state.routers:
@@ -120,12 +125,14 @@ def app_from_environment() -> FastAPI:
     """Return the application that the environment describes: for a server that starts it anew when code changes."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    return create_app(open_service(settings))
+    return create_app(open_service(settings), live_pages=True)
 
 
 def _wrap(app: FastAPI, service: Service) -> None:
     """Put the layers around, from the inside."""
     settings, telemetry = service.settings, service.telemetry
+    routes = [route for router in app.state.routers for route in router.routes]
+    app.add_middleware(Shortcut, routes=routes, explain=app.exception_handlers)
     app.add_middleware(FromShelf, service=service)
     app.add_middleware(Gate, service=service)
     app.add_middleware(Limits, body=settings.serve_body, timeout=settings.serve_timeout, telemetry=telemetry)

@@ -27,6 +27,7 @@ from ohlcv_assets.api.telemetry import Telemetry
 from ohlcv_assets.errors import OhlcvError
 from ohlcv_assets.influx_settings import bytes_of
 from ohlcv_assets.live.feed import Feed
+from ohlcv_assets.live.others import Others
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.symbols import Symbol
 from ohlcv_assets.project import Project, open_project
@@ -36,8 +37,11 @@ from ohlcv_assets.units import Nanos, day_bounds, day_start
 _EARLIER: Final = 0.8
 """The store gives up on a question a little before we do, so that its own words are heard."""
 
-_PATIENCE: Final = 300.0
-"""Seconds that finding days with trades may take; nobody waits for it."""
+_PULSE: Final = 1.0
+"""Seconds between two looks what others have added, at least."""
+
+_SHARE: Final = 10
+"""Looking for that takes at most this part of the time."""
 
 _STALE: Final = 3
 """Looks that may fail to take place until what the last one found counts as old."""
@@ -63,6 +67,8 @@ class Service:
         Takes trades that were stored just now.
     posting
         Stores trades that are posted, and passes them on to the feed.
+    others
+        Finds trades that others store, and has the feed read them.
     closed
         Which days will not change any more, as found by the last look.
     version
@@ -86,6 +92,7 @@ class Service:
     jobs: Jobs
     feed: Feed
     posting: Posting
+    others: Others
     closed: Closed = field(default_factory=Closed)
     trouble: str = ""
     looked: float | None = None
@@ -163,9 +170,12 @@ class Service:
             await self.look()
             changed, loop = asyncio.Event(), asyncio.get_running_loop()
             self.jobs.on_end = lambda job: self._change(job, loop, changed)
-            finding = asyncio.create_task(self._find_posted())
-            await asyncio.wait([finding], timeout=0 if self.trouble else self.settings.serve_query_timeout)
-            tasks = finding, asyncio.create_task(self._keep_looking(changed))
+            begun = asyncio.Event()
+            following = asyncio.create_task(self._follow_others(begun))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0 if self.trouble else self.settings.serve_query_timeout):
+                    await begun.wait()
+            tasks = following, asyncio.create_task(self._keep_looking(changed))
             try:
                 async with self.posting.running():
                     try:
@@ -177,26 +187,20 @@ class Service:
                 await _ended(tasks)
                 await self.feed.close()
 
-    async def _find_posted(self) -> None:
-        """Find the days of which the store has trades and no bars: those that were posted to an earlier service."""
-        while self.trouble or not await self._found_posted():  # noqa: ASYNC110 -- nobody tells when
-            await asyncio.sleep(self.settings.serve_refresh)
-
-    async def _found_posted(self) -> bool:
-        """Look for such days; return whether the store answered."""
-        project = self.project
-        days = [day for day in project.dataset.days if day not in self.closed.whole_days]
-        if not days:
-            return True
-        try:
-            found = await self.pool.ask("days of trades", project.trade_store.counts_by_day, _PATIENCE)
-        except OhlcvError as error:
-            get_logger("api").warning("Days without bars could not be looked for.", error=str(error))
-            return False
-        symbols = [symbol.name for symbol in project.dataset.universe.symbols]
-        most = max(1, self.settings.serve_live_days // len(symbols))
-        self.feed.open_days([day for day in days if found.get(day, 0) > 0][-most:], symbols)
-        return True
+    async def _follow_others(self, begun: asyncio.Event) -> None:
+        """Look again and again what others add to the store, but for most of the time leave it alone."""
+        pulse, told = min(_PULSE, self.settings.serve_refresh), False
+        while True:
+            began = time.monotonic()
+            try:
+                await self.others.look([day for day in self.project.dataset.days if day not in self.closed.whole_days])
+                told = False
+                begun.set()
+            except OhlcvError as error:
+                if not told:
+                    get_logger("api").warning("Others' trades could not be looked for.", error=str(error))
+                told = True
+            await asyncio.sleep(max(pulse, _SHARE * (time.monotonic() - began)))
 
     def _change(self, job: Job, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
         """Count a job that has ended; look again at once, and have all others do so who keep what they found."""
@@ -243,6 +247,7 @@ def open_service(settings: Settings) -> Service:
         jobs=Jobs(settings.serve_jobs, settings.serve_jobs_kept),
         feed=feed,
         posting=open_posting(project, settings, pool, feed.publish),
+        others=Others(project, feed, pool.ask, max(1, settings.serve_live_days // len(project.dataset.universe.names))),
     )
 
 

@@ -98,6 +98,25 @@ class RunningDay:
         """How many trades the bars hold."""
         return int(self._counts[TRADES, _FIRSTS["1d"]])
 
+    @property
+    def newest(self) -> Nanos:
+        """Instant of the latest trade that is kept; midnight where none is."""
+        return Nanos(max(self._kept.last, self.start))
+
+    def keeps(self, trades: Columns) -> NDArray[np.bool_]:
+        """Return at the instants of which trades one is kept."""
+        kept = self._kept.column("ts")
+        if len(kept) == 0:
+            return np.zeros(len(trades["ts"]), np.bool_)
+        place = np.minimum(np.searchsorted(kept, trades["ts"]), len(kept) - 1)
+        found: NDArray[np.bool_] = kept[place] == trades["ts"]
+        return found
+
+    def lacks(self, trades: Columns) -> NDArray[np.bool_]:
+        """Return of which trades it is certain that they did not come before."""
+        found: NDArray[np.bool_] = ~self.keeps(trades) & (trades["ts"] >= self._since)
+        return found
+
     def merge(self, trades: Columns) -> Merged:
         """Take trades that the store holds.
 

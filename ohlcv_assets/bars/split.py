@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ohlcv_assets.units import DAY, Nanos
+
 Column = NDArray[Any]  # Any: float64, int64 or int8, as the table's schema has it
 Columns = dict[str, Column]
 
@@ -59,6 +61,13 @@ def run_starts(key: Column) -> NDArray[np.int64]:
 def runs(key: Column) -> Iterator[tuple[int, int]]:
     """Return where the runs of equal values of a non-empty array begin and end."""
     return _between(run_starts(key), len(key))
+
+
+def by_day(columns: Columns) -> Iterator[tuple[Nanos, Columns]]:
+    """Yield the rows of each day, in order of time, by its midnight."""
+    days = columns["ts"] // DAY
+    for first, end in runs(days):
+        yield Nanos(int(days[first]) * DAY), {name: column[first:end] for name, column in columns.items()}
 
 
 def _between(starts: NDArray[np.int64], rows: int) -> Iterator[tuple[int, int]]:

@@ -14,10 +14,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,18 +23,15 @@ from numpy.typing import NDArray
 
 from ohlcv_assets.bars.resolutions import Resolution
 from ohlcv_assets.bars.running import Minutes, RunningDay
-from ohlcv_assets.bars.split import Columns, by_symbol, runs
+from ohlcv_assets.bars.split import Columns, by_day, by_symbol, runs
 from ohlcv_assets.errors import StoreError, StoreRejectedError
+from ohlcv_assets.live.held import Ask, Behind, Held, HeldDays, Hours, Key
 from ohlcv_assets.live.listening import Change, Listener
 from ohlcv_assets.live.seeding import TRADE, seeded, trades_between
 from ohlcv_assets.logs import get_logger
 from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.project import Project
 from ohlcv_assets.units import DAY, MINUTE, Nanos, day_of, day_start
-
-T = TypeVar("T")
-Key = tuple[str, Nanos]
-"""A symbol, and midnight UTC of a day."""
 
 PAUSE: Final = 0.002
 """Seconds at least between two deliveries, or as long as the last one took: what is published meanwhile is taken
@@ -49,47 +44,6 @@ _AT_ONCE: Final = 2
 """Days that are read at a time: most threads are for those who ask."""
 
 _NONE: Final = np.empty(0, np.int64)
-_GAP: Final = 30
-"""Minutes between two that are read together."""
-
-
-class Ask(Protocol):
-    """Asks the store in a thread, as ``api.pool.Pool.ask`` does."""
-
-    async def __call__(self, question: str, call: Callable[[], T], patience: float | None = None) -> T:
-        """Return what the call returns."""
-        ...
-
-
-@dataclass
-class Held:
-    """A day that runs in memory.
-
-    Attributes
-    ----------
-    day
-        Its bars; None until the store was read.
-    stale
-        Whether the store is to be read (again).
-    unknown
-        Minutes that must be made of the store's trades again.
-    meanwhile
-        What was published while the store is read.
-    task
-        Reads the store; None where nothing is to be read, or reading failed.
-    error
-        Why it failed.
-    closing
-        Whether the day's bars are made, and this is only kept for those who were told of changes a moment ago.
-    """
-
-    day: RunningDay | None = None
-    stale: bool = True
-    unknown: Minutes = field(default_factory=lambda: _NONE)
-    meanwhile: list[Columns] = field(default_factory=list)
-    task: asyncio.Task[None] | None = None
-    error: StoreError | None = None
-    closing: bool = False
 
 
 class Feed:
@@ -124,9 +78,8 @@ class Feed:
         self._project = project
         self._ask = ask
         self._most_days = days
-        self._most_trades = trades
         self._open: dict[str, set[Nanos]] = {}
-        self._held: OrderedDict[Key, Held] = OrderedDict()
+        self._held = HeldDays(days, trades)
         self._hashes: Mapping[dt.date, str] = {}
         self._last_published: dict[dt.date, float] = {}
         self._versions: dict[str, int] = {}
@@ -169,11 +122,9 @@ class Feed:
         pending, self._pending = self._pending, []
         at, began = pending[0][1], time.monotonic()
         for symbol, columns in by_symbol(pa.concat_tables([table for table, _ in pending]), TRADE):
-            for listener in self.listeners:
-                listener.traded(symbol, columns, at)
-            for start, rows in _by_day(columns):
+            for start, rows in by_day(columns):
                 self._take((symbol, start), rows, at)
-        self._keep_bounds()
+        self._held.keep_bounds()
         now = time.monotonic()
         self._not_before = now + max(PAUSE, now - began)
 
@@ -220,6 +171,38 @@ class Feed:
         for symbol in symbols:
             self._open.setdefault(symbol, set()).update(map(day_start, days))
 
+    def counted(self, day: dt.date) -> dict[str, Hours]:
+        """Return how many trades of a day the running bars of each symbol hold, those that were published included."""
+        self.deliver()
+        start = day_start(day)
+        return {symbol: held.hours() for (symbol, one), held in self._held.items() if one == start}
+
+    def compare(self, day: dt.date, known: Mapping[str, Hours], found: Mapping[str, Hours]) -> bool:
+        """Hold the running bars of an open day against what the store has of it, and have read what is missing.
+
+        ``known`` is what ``counted`` gave before the store was asked. Returns False while any of them is being read.
+        """
+        whole, start = True, day_start(day)
+        for symbol in found.keys() | known.keys():
+            held = self._held.get((symbol, start))
+            if held is None:
+                self._begin((symbol, start), found.get(symbol, {}))
+            elif held.day is None or held.task is not None or symbol not in known:
+                whole = False
+            elif not held.closing:
+                held.compare(held.day, known[symbol], found.get(symbol, {}))
+                self._catch_up((symbol, start), held)
+        self._held.looked(start, found)
+        return whole
+
+    def looked(self, day: dt.date, symbols: Collection[str] | None) -> None:
+        """Take notice that a day has no trades but of some symbols; None where that is not known any more."""
+        self._held.looked(day_start(day), symbols)
+
+    def is_open(self, day: dt.date) -> bool:
+        """Return whether a day is open."""
+        return any(day_start(day) in days for days in self._open.values())
+
     def settle(self, trades: Mapping[dt.date, str], bars: Collection[dt.date], began: float) -> None:
         """Take notice of what was found to be proved.
 
@@ -238,7 +221,7 @@ class Feed:
         for key, held in list(self._held.items()):
             day = day_of(key[1])
             if held.closing and day in closed:
-                self._let_go(key)
+                self._held.let_go(key)
             elif day in closed or day in anew:
                 held.closing = day in closed
                 held.stale = True
@@ -273,8 +256,10 @@ class Feed:
             opened.add(start)
             self.reopened(day_of(start))
         self._last_published[day_of(start)] = time.monotonic()
-        held = self._hold(key)
+        held = self._held.hold(key)
         held.closing = False
+        # What was found in the store before it was published is told already.
+        self._tell_trades(symbol, trades, held.news(trades), at)
         if held.task is not None:
             held.meanwhile.append(trades)
         if held.day is not None:
@@ -283,37 +268,18 @@ class Feed:
             self._tell(key, merged.changed, at)
         self._catch_up(key, held)
 
-    def _hold(self, key: Key) -> Held:
-        """Return a day that runs, as the one used last."""
-        held = self._held.get(key)
-        if held is None:
-            held = self._held[key] = Held()
-        self._held.move_to_end(key)
-        return held
-
-    def _let_go(self, key: Key) -> None:
-        held = self._held.pop(key)
-        if held.task is not None:
-            held.task.cancel()
-
-    def _keep_bounds(self) -> None:
-        """Hold no more days and trades than allowed: those that changed last."""
-        over = len(self._held) - self._most_days
-        if over > 0:
-            for oldest in [key for key, held in self._held.items() if held.task is None][:over]:
-                self._let_go(oldest)
-        left = self._most_trades
-        for held in reversed(self._held.values()):
-            if held.day is None:
-                continue
-            left -= held.day.kept
-            if left < 0:
-                left += held.day.kept
-                held.day.forget()
+    def _begin(self, key: Key, found: Hours) -> None:
+        """Take a day of a symbol for open; where somebody follows the symbol, its bars begin to run."""
+        self._open.setdefault(key[0], set()).add(key[1])
+        if any(listener.follows(key[0]) for listener in self.listeners):
+            held = self._held.hold(key)
+            held.behind = Behind(found) if found else None
+            self._catch_up(key, held)
+            self._held.keep_bounds()
 
     async def _current(self, key: Key) -> RunningDay:
         """Return a day of which everything is known that was published."""
-        held = self._hold(key)
+        held = self._held.hold(key)
         self._catch_up(key, held)
         while held.task is not None:
             await asyncio.wait([held.task])
@@ -325,14 +291,17 @@ class Feed:
 
     def _catch_up(self, key: Key, held: Held) -> None:
         """Have read what is not known."""
-        if held.task is None and (held.stale or len(held.unknown) > 0):
+        if held.task is None and held.waits:
             held.task = asyncio.get_running_loop().create_task(self._read(key, held))
 
     async def _read(self, key: Key, held: Held) -> None:
         try:
-            while held.stale or len(held.unknown) > 0:
+            while held.waits:
                 async with self._turns:
-                    await (self._read_day(key, held) if held.stale else self._read_minutes(key, held))
+                    if held.stale:
+                        await self._read_day(key, held)
+                    else:
+                        await (self._read_minutes(key, held) if len(held.unknown) > 0 else self._read_more(key, held))
             held.error = None
         except StoreError as error:
             if held.error is None:
@@ -342,15 +311,15 @@ class Feed:
         finally:
             held.task = None
             held.meanwhile.clear()
-            self._keep_bounds()
+            self._held.keep_bounds()
 
     async def _read_day(self, key: Key, held: Held) -> None:
         symbol, start = key
         # What was published until now is in the store.
         held.meanwhile.clear()
         held.stale = False
-        held.unknown = _NONE
-        most = max(1_000, self._most_trades // 16)
+        held.unknown, held.behind = _NONE, None
+        most = self._held.most_kept
         fresh, changed = await self._ask("running bars", lambda: seeded(self._project, symbol, start, most), PATIENCE)
         for trades in held.meanwhile:
             merged = fresh.merge(trades)
@@ -358,23 +327,42 @@ class Feed:
             held.unknown = np.union1d(held.unknown, merged.unknown)
         if held.day is not None:
             changed = fresh.differing(held.day)
-        held.day = fresh
+        held.day, held.checked = fresh, fresh.newest
         self._tell(key, changed, time.monotonic())
 
     async def _read_minutes(self, key: Key, held: Held) -> None:
         symbol, start = key
-        unknown, held.unknown = held.unknown, _NONE
-        last = unknown[0]
-        for minute in unknown:
-            if minute - last > _GAP:
-                break
-            last = minute
-        held.unknown = unknown[unknown > last]
-        first = int(unknown[0])
-        ends = Nanos(start + first * MINUTE), Nanos(start + (int(last) + 1) * MINUTE)
+        first, last = held.next_minutes()
+        ends = Nanos(start + first * MINUTE), Nanos(start + (last + 1) * MINUTE)
         trades = await self._ask("late trades", lambda: trades_between(self._project, symbol, *ends), PATIENCE)
         assert held.day is not None  # noqa: S101 -- minutes are unknown of a day that runs
-        self._tell(key, held.day.replace(first, int(last), trades), time.monotonic())
+        self._tell(key, held.day.replace(first, last, trades), time.monotonic())
+
+    async def _read_more(self, key: Key, held: Held) -> None:
+        """Read what others have added, until nothing is missing that was counted."""
+        behind, day = held.behind, held.day
+        assert behind is not None and day is not None  # noqa: S101, PT018 -- hours are behind of a day that runs
+        left = behind.left(held.hours())
+        ends = behind.stretch(left, held.checked) if left else None
+        if ends is None:
+            held.behind, held.stale = None, bool(left)
+            held.checked = day.newest
+            return
+        behind.reads += 1
+        trades = await self._ask("trades of others", lambda: trades_between(self._project, key[0], *ends), PATIENCE)
+        if len(trades["ts"]) == 0:
+            return
+        now = time.monotonic()
+        self._tell_trades(key[0], trades, day.lacks(trades), now)
+        merged = day.merge(trades)
+        held.unknown = np.union1d(held.unknown, merged.unknown)
+        self._tell(key, merged.changed, now)
+
+    def _tell_trades(self, symbol: str, trades: Columns, news: NDArray[np.bool_], at: float) -> None:
+        if news.any():
+            told = trades if news.all() else {name: column[news] for name, column in trades.items()}
+            for listener in self.listeners:
+                listener.traded(symbol, told, at)
 
     def _tell(self, key: Key, minutes: Minutes, at: float) -> None:
         if len(minutes) == 0:
@@ -387,10 +375,3 @@ class Feed:
 
     def _bump(self, symbol: str) -> None:
         self._versions[symbol] = self._versions.get(symbol, 0) + 1
-
-
-def _by_day(columns: Columns) -> Iterator[tuple[Nanos, Columns]]:
-    """Yield the trades of each day, ascending."""
-    days = columns["ts"] // DAY
-    for first, end in runs(days):
-        yield Nanos(int(days[first]) * DAY), {name: column[first:end] for name, column in columns.items()}

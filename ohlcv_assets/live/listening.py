@@ -36,6 +36,10 @@ class Change:
 class Listener(Protocol):
     """Is told, on the event loop; must not wait."""
 
+    def follows(self, symbol: str) -> bool:
+        """Return whether anybody wants to be told of a symbol."""
+        ...
+
     def changed(self, change: Change) -> None:
         """Take notice of bars that changed."""
         ...

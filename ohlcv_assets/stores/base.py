@@ -151,6 +151,14 @@ class TradeStore(Protocol):
         """
         ...
 
+    def changes(self, days: Collection[dt.date]) -> Mapping[dt.date, Hashable]:
+        """Return for each of some days what stays equal until somebody else may have changed its trades.
+
+        Somebody else is whoever did not append them with this object: other processes and machines, and loads of this
+        one. While somebody else is at it now, it may differ each time. Cheap enough to be asked every second.
+        """
+        ...
+
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record; return how many trades went."""
         ...

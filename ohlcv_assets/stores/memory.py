@@ -107,6 +107,10 @@ class MemoryTradeStore:
         """Return how often a day's trades were changed."""
         return self._changes[day]
 
+    def changes(self, days: Collection[dt.date]) -> Mapping[dt.date, Hashable]:
+        """Return how often each day's trades were changed, by whomever."""
+        return {day: self.mark(day) for day in days}
+
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record."""
         with self._changing, self._lock:

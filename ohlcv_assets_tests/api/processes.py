@@ -104,6 +104,11 @@ class Serving:
         self.process.kill()
         self.process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def stop(self, seconds: float = 30) -> int:
         """Ask it to end, and return how it did."""
         assert self.process is not None

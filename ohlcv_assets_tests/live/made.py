@@ -32,6 +32,10 @@ class Listening:
         self.changes: list[Change] = []
         self.trades: list[tuple[str, Columns]] = []
 
+    def follows(self, symbol: str) -> bool:
+        """Follow all but one."""
+        return symbol != "unfollowed"
+
     def changed(self, change: Change) -> None:
         """Take notice of bars."""
         self.changes.append(change)

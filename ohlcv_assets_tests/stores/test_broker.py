@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -81,6 +83,31 @@ def test_a_broker_may_be_closed_at_any_time(broker: Broker) -> None:
         assert session.rows("SELECT 1") == [(1,)]
 
 
+def test_what_others_do_to_the_file_shows(broker: Broker) -> None:
+    """Whether they change it or put nothing in its place; opening it and reading is nothing."""
+    store = DuckDBTradeStore(broker)
+    seen = [store.changes([FIRST])]
+    store.append(stored([("A", day_start(FIRST), 1.0, 1.0, 1)]))
+    seen.append(store.changes([FIRST]))
+    assert dict(store.counts(FIRST)) == {"A": 1}
+    assert store.changes([FIRST]) == seen[-1] != seen[0]
+    broker.close()
+    with duckdb.connect(str(broker.path)) as other:
+        assert other.execute("SELECT count(*) FROM trades").fetchall() == [(1,)]
+    assert store.changes([FIRST]) == seen[-1]
+    with duckdb.connect(str(broker.path)) as other:
+        other.execute("UPDATE days SET rows = 1 WHERE false; CREATE TABLE foreign_one AS SELECT 1 AS one")
+    seen.append(store.changes([FIRST]))
+    with broker.session():
+        broker.path.unlink()
+    broker.close()
+    seen.append(store.changes([FIRST]))
+    store.append(stored([("A", day_start(FIRST), 1.0, 1.0, 1)]))
+    seen.append(store.changes([FIRST]))
+    assert all(one != other for one, other in pairwise(seen))
+    assert seen[-1] not in seen[:-1]
+
+
 def test_threads_load_at_once(broker: Broker) -> None:
     """Threads of a process that load different days at once all succeed."""
     patient = Broker(broker.path.with_name("patient.duckdb"), patience=30)
@@ -141,12 +168,15 @@ def test_holder_without_a_note(broker: Broker, locked: StoreLock, note: str | No
 
 def test_waiting_is_reported(broker: Broker, locked: StoreLock) -> None:
     """Seconds spent waiting for another process are in the report."""
-    patient = DuckDBTradeStore(Broker(broker.path, patience=30))
-    timer = threading.Timer(0.05, locked.release)
-    timer.start()
-    report = patient.replace_day(promise(FIRST, made_day(FIRST, 10)), batches(made_day(FIRST, 10)))
-    timer.join()
-    assert report.seconds >= report.waited > 0.02
+    patient = DuckDBTradeStore(Broker(broker.path, patience=60))
+    load = partial(patient.replace_day, promise(FIRST, made_day(FIRST, 10)), batches(made_day(FIRST, 10)))
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        while not locked.wanted():
+            time.sleep(0.01)
+        locked.release()
+        report = loading.result()
+    assert report.seconds >= report.waited > 0
 
 
 def test_connection_of_this_process_outside_the_broker(broker: Broker) -> None:

@@ -64,6 +64,26 @@ def test_marks_tell_whether_anybody_else_was_there(trade_store: TradeStore) -> N
             after = hold.mark(FIRST)
 
 
+def test_changes_by_others_show(trade_store: TradeStore) -> None:
+    """Loads and deletes of a day tell themselves, once they are done; other days may stay as they are."""
+    trades = made_day(FIRST, 5)
+    assert set(trade_store.changes([FIRST, NEXT])) == {FIRST, NEXT}
+    assert trade_store.changes([]) == {}
+    seen = [trade_store.changes([FIRST])]
+    assert trade_store.changes([FIRST]) == seen[0], "nobody was there"
+    changes: list[Callable[[], object]] = [
+        lambda: trade_store.replace_day(promise(FIRST, trades), batches(trades)),
+        lambda: trade_store.delete_day(FIRST),
+        lambda: trade_store.replace_day(promise(FIRST, trades), batches(trades)),
+    ]
+    for number, change in enumerate(changes):
+        change()
+        found = trade_store.changes([FIRST])
+        assert found not in seen, number
+        assert trade_store.changes([FIRST]) == found
+        seen.append(found)
+
+
 def test_what_is_added_in_holds_is_what_is_stored(trade_store: TradeStore) -> None:
     """Months, days and records are right however often the same day is added to, and after others changed it."""
     trades = made_day(FIRST, 5)

@@ -87,6 +87,10 @@ class Hub:
                 one.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def follows(self, symbol: str) -> bool:
+        """Return whether a symbol has topics; see ``live.feed.Listener``."""
+        return bool(self._topics.get(symbol))
+
     def changed(self, change: Change) -> None:
         """Take notice of bars that changed; see ``live.feed.Listener``."""
         for topic in self._topics.get(change.symbol, {}).values():

@@ -26,6 +26,9 @@ _TENURE: Final = 1.0
 """Seconds after which further threads wait for the running sessions to end, if another process waits for its turn."""
 
 
+_HEADERS: Final = 3 * 4096
+"""Bytes of a file's three headers; https://duckdb.org/docs/stable/internals/storage has them."""
+
 _LOOK: Final = 0.05
 """Seconds until a thread that waits looks again whether it may enter."""
 
@@ -59,6 +62,8 @@ class Attachment:
         self._since = 0.0
         self._openings = 0
         self._changes = Counter[dt.date]()
+        self._left: Hashable = None
+        self._others = 0
         self._instance: duckdb.DuckDBPyConnection | None = None
 
     def enter(self) -> float:
@@ -131,6 +136,10 @@ class Attachment:
         """Return what stays equal until a day's trades may be others: nobody else writes while the file is attached."""
         return self._openings, self._changes[day]
 
+    def changes(self, day: dt.date) -> tuple[int, int]:
+        """Return how often other processes have changed the file, and this one a day's trades."""
+        return self._others, self._changes[day]
+
     def wanted(self) -> bool:
         """Return whether another process waits for the store."""
         return self._lock.wanted()
@@ -181,6 +190,8 @@ class Attachment:
         path = self._lock.path
         if not path.exists():
             self._make(path)
+        # Nobody else has it by now, and attaching it may change it.
+        found = _state(path)
         began, pauses = time.monotonic(), delays()
         while True:
             waited = time.monotonic() - began
@@ -195,6 +206,7 @@ class Attachment:
             time.sleep(next(pauses))
         self._recognise(path)
         self._openings += 1
+        self._others += found != self._left
         return waited
 
     def _make(self, path: Path) -> None:
@@ -230,12 +242,31 @@ class Attachment:
         finally:
             if self._broken:
                 self._drop_instance()
+            self._left = _state(self._lock.path)
 
     def _drop_instance(self) -> None:
         instance, self._instance, self._broken = self._instance, None, False
         if instance is not None:
             with suppress(duckdb.Error):
                 instance.close()
+
+
+def _state(path: Path) -> Hashable:
+    """Return what is another one after anybody has changed a file, however soon: its headers count checkpoints."""
+    try:
+        with path.open("rb") as file:
+            headers = file.read(_HEADERS)
+    except OSError:
+        return object()
+    return headers, *(_stamp(each) for each in (path, path.with_name(path.name + ".wal")))
+
+
+def _stamp(path: Path) -> Hashable:
+    """Return size and time of a file; None where there is none."""
+    with suppress(FileNotFoundError):
+        stat = path.stat()
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return None
 
 
 def _attach(instance: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -94,6 +94,11 @@ class Session:
         """Return what stays equal until somebody may have changed a day's trades."""
         return self._attachment.mark(day)
 
+    def changes(self, days: Iterable[dt.date]) -> dict[dt.date, tuple[int, int]]:
+        """Return how often others have changed the file, and this process the trades of some days; whole changes."""
+        with self.alone():
+            return {day: self._attachment.changes(day) for day in days}
+
     def _undo(self) -> None:
         # A statement that failed for good has ended the transaction itself; what it raised is what counts.
         with suppress(duckdb.Error):

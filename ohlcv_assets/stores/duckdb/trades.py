@@ -46,6 +46,7 @@ class DuckDBTradeStore:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._open: dict[dt.date, Hashable] = {}
+        self._appended = Counter[dt.date]()
 
     @property
     def name(self) -> str:
@@ -89,6 +90,7 @@ class DuckDBTradeStore:
             # Where nobody has changed a day since we did, its month is there and it has no record.
             others = [day for day in days if self._open.get(day) != session.mark(day)]
             session.changing(days)
+            self._appended.update(days)
             for month in sorted({sql.month_of(day) for day in others}):
                 _ensure(session, month)
             for month in sorted({sql.month_of(day) for day in days}):
@@ -117,6 +119,14 @@ class DuckDBTradeStore:
             if sql.month_of(day) not in _months(session):
                 return {}
             return {symbol: Nanos(ts) for symbol, ts in session.rows(sql.last_instants(day), _bounds(day))}
+
+    def changes(self, days: Collection[dt.date]) -> Mapping[dt.date, Hashable]:
+        """Return what stays equal until somebody else changes a day, or another process the file."""
+        if not self._broker.exists:
+            return dict.fromkeys(days)
+        with self._broker.session() as session:
+            found = session.changes(days)
+        return {day: (others, ours - self._appended[day]) for day, (others, ours) in found.items()}
 
     def delete_day(self, day: dt.date) -> int:
         """Delete a day's trades and its record."""

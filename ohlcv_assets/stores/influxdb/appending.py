@@ -7,7 +7,9 @@ whole days (``trades``), the lease itself (``leasing.kept``).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Hashable, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +67,9 @@ class Appending:
         self._bucket = bucket
         self._plan = plan
         self._unrecorded: dict[dt.date, Hashable] = {}
+        self._named: dict[dt.date, str] = {}
+        self._others = Counter[dt.date]()
+        self._looks = itertools.count()
 
     def append(self, trades: pa.Table, *, free: bool) -> int:
         """Add or overwrite single trades; see ``TradeStore.append``."""
@@ -88,10 +93,23 @@ class Appending:
             raise
         return fresh.num_rows
 
+    def changes(self, days: Collection[dt.date]) -> dict[dt.date, Hashable]:
+        """Return what stays equal until somebody else may have changed a day; see ``TradeStore.changes``."""
+        ours = dict(self._named)
+        found = self._records(_unguarded).changes(days)
+        # Whoever holds a day may be adding to it. Asked after the records, so that who has just given it back shows.
+        held = self._leases.held(self.kept.now)
+        told: dict[dt.date, Hashable] = {}
+        for day in days:
+            name = found.get(day)
+            looked = next(self._looks) if str(day) in held else None
+            told[day] = self._others[day], None if name == ours.get(day) else name, looked
+        return told
+
     def _write(self, lease: DayLease, days: Sequence[dt.date], fresh: pa.Table) -> None:
         # As long as a lease is ours nobody else makes a record.
         known = {day: mark for day, mark in self._unrecorded.items() if mark == lease.mark(day)}
-        self._records(lease.check).forget([day for day in days if day not in known])
+        self._begin(self._records(lease.check), [day for day in days if day not in known])
         self._unrecorded = known | {day: lease.mark(day) for day in days}
         story = self._writer.write(
             self._bucket,
@@ -104,3 +122,16 @@ class Appending:
         )
         if story.retries > 0:
             lease.unanswered()
+
+    def _begin(self, records: Records, days: Sequence[dt.date]) -> None:
+        """Leave days without a record; where somebody else has changed them since we did last, that is counted."""
+        if not days:
+            return
+        found = records.changes(days)
+        self._others.update(day for day in days if found.get(day) != self._named.pop(day, None))
+        records.forget(days)
+        self._named.update(dict.fromkeys(days, records.forgotten))
+
+
+def _unguarded() -> None:
+    """Whoever only asks needs no lease."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
@@ -57,6 +57,10 @@ class InfluxTradeStore(ReplacedDays):
     def keeping(self) -> AbstractContextManager[None]:
         """Keep the lease of days that are held again and again, for as long as the context lasts."""
         return self._appending.kept.keeping()
+
+    def changes(self, days: Collection[dt.date]) -> Mapping[dt.date, Hashable]:
+        """Return what stays equal until somebody else may have changed a day's trades."""
+        return self._appending.changes(days)
 
     def last_instants(self, day: dt.date) -> Mapping[str, Nanos]:
         """Return the instant of each symbol's last trade on a day."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -91,3 +92,33 @@ def test_a_write_that_was_sent_twice_keeps_the_lease(fake_server: Fake, stores: 
     with other._leases.day(FIRST) as lease:
         assert lease.waited >= GRACE / 2
     assert len(held(store)) == 3
+
+
+def test_own_trades_are_nothing_new_and_those_of_others_are(stores: list[InfluxTradeStore]) -> None:
+    """Whether somebody else adds now, has added since, or has added in between two own trades."""
+    store, other = stores
+    append(store, 0)
+    mine = store.changes([FIRST])
+    append(store, 1)
+    assert store.changes([FIRST]) == mine
+    append(other, 2)
+    after = store.changes([FIRST])
+    assert after != mine
+    assert store.changes([FIRST]) == after
+    append(store, 3)
+    assert store.changes([FIRST]) not in (mine, after), "it was other before, which was not looked at"
+    unseen = store.changes([FIRST])
+    append(other, 4)
+    append(store, 5)
+    assert store.changes([FIRST]) != unseen
+
+
+def test_a_day_that_somebody_holds_may_change_at_any_time(stores: list[InfluxTradeStore]) -> None:
+    """It differs each time, for others; and a last time when it was given back, unless nothing was added."""
+    store, other = stores
+    with store.keeping():
+        append(store, 0)
+        assert store.changes([FIRST]) == store.changes([FIRST])
+        seen = [other.changes([FIRST]) for _ in range(3)]
+        assert all(one != two for one, two in pairwise(seen))
+    assert other.changes([FIRST]) == other.changes([FIRST]) != seen[-1]

@@ -92,6 +92,11 @@ class KeptLease:
                 if not well or self._wanted or self._keeping == 0 or len(self._days) > MOST_DAYS:
                     self._give_back()
 
+    @property
+    def now(self) -> DayLease | None:
+        """The lease that is kept or used now; None where there is none."""
+        return self._lease
+
     def held(self, days: Collection[dt.date]) -> DayLease | None:
         """Return the lease of days that the calling thread holds by it; None where it does not."""
         mine = self._user == threading.get_ident() and self._days.issuperset(days)

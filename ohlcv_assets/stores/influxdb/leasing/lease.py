@@ -124,6 +124,10 @@ class DayLease:
         """Return what stays equal for as long as nobody else can have held one of the days."""
         return self._holder, self._made
 
+    def is_ours(self, label: Label) -> bool:
+        """Return whether a label belongs to this lease."""
+        return label.properties.get("holder") == self._holder
+
     def wanted(self) -> bool:
         """Return whether somebody has said to be waiting for a label that is kept; False where that cannot be told."""
         ours = {held.id for held in list(self._held.values())}

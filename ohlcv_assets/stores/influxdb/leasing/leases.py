@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ohlcv_assets.stores.influxdb.connection import Connection
-from ohlcv_assets.stores.influxdb.leasing.holders import Terms, Watch
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms, Watch, has_ended
 from ohlcv_assets.stores.influxdb.leasing.labels import Labels, ServerClock
 from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
 
@@ -84,6 +84,12 @@ class Leases:
         names = [f"{self.prefix}day/{day}" for day in sorted(set(days))]
         with self._holding(DayLease(self, names, kept=kept)) as lease:
             yield lease
+
+    def held(self, but: DayLease | None) -> set[str]:
+        """Return the days, as text, that anybody holds now, but for one lease."""
+        found, now = self.labels.all(f"{self.prefix}day/")
+        others = (label for label in found if but is None or not but.is_ours(label))
+        return {label.name.rpartition("/")[2] for label in others if not has_ended(label, now)}
 
     @contextmanager
     def shard(self, shard: int) -> Iterator[DayLease]:
