@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Final, cast
 
 import pyarrow as pa
@@ -42,6 +43,7 @@ from ohlcv_assets.stores.influxdb.reads.asking import Asker
 from ohlcv_assets.stores.influxdb.reads.points import TRADES
 from ohlcv_assets.stores.influxdb.records import Records
 from ohlcv_assets.stores.influxdb.retention import Retention
+from ohlcv_assets.stores.influxdb.revealing import Revealing
 from ohlcv_assets.stores.influxdb.store import InfluxStore
 from ohlcv_assets.stores.influxdb.tasks.pausing import Pausing
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
@@ -86,6 +88,7 @@ class ReplacedDays(InfluxStore):
         self._bucket = layout.trades.name
         self._retention = Retention(connection, self._bucket)
         self._bulk = BulkPlan() if bulk is None else bulk
+        new_backups: Callable[[], Backups] | None = None
         self._loader: BulkLoader | None = None
         self._backups: Backups | None = None
         if self._bulk.operator is not None:
@@ -97,6 +100,10 @@ class ReplacedDays(InfluxStore):
                 api, connection, self._leases, self._closings, lambda: pausing.paused(OF_TRADES), self._bucket, plan
             )
             self._backups = Backups(api, self._bucket)
+            new_backups = partial(Backups, api, self._bucket)
+        self._revealing = Revealing(
+            layout.trades, self._asker, self._records, self._writer, plan.batch_lines, new_backups
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -235,11 +242,11 @@ class ReplacedDays(InfluxStore):
             with lease.writing():
                 if making is None:
                     story = self._send(lease, contents[0], feeds[0], observer)
-                    self._note_answers(lease, story)
+                    self.note_answers(lease, story)
                     self._require(contents, feeds, self._counts(contents))
                 else:
                     with _loader(way).loaded(making, lease, observer) as story:
-                        self._note_answers(lease, story)
+                        self.note_answers(lease, story)
                         self._require(contents, feeds, self._counts_of_files(contents))
                 # Still as a writer: who deletes everything waits until the record is made.
                 records.mark(*_records_of(contents, "clean"))
@@ -252,13 +259,14 @@ class ReplacedDays(InfluxStore):
     def _make_room(self, lease: DayLease, way: Way, before: Mapping[dt.date, int], known: Collection[dt.date]) -> None:
         """Delete what is there of days."""
         guarded = self._connection.guarded(lease.check)
-        if any(before.values()):
+        deleted = [day for day, held in before.items() if held > 0]
+        if deleted:
             with lease.deleting():
-                for day, held in before.items():
-                    if held > 0:
-                        self._delete(guarded, day)
+                for day in deleted:
+                    self._delete(guarded, day)
+            self._revealing.reveal(lease, deleted)
         if way.loader is not None:
-            for day in (day for day, held in before.items() if held > 0 or day in known):
+            for day in (day for day in before if day in deleted or day in known):
                 self._uncover(lease, guarded, day)
 
     def _counts_of_files(self, contents: Sequence[DayContent]) -> dict[dt.date, Mapping[str, int]]:

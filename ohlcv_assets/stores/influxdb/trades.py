@@ -70,11 +70,13 @@ class InfluxTradeStore(ReplacedDays):
         """Delete a day's trades and its record."""
         if self._records().get(day) is None and not self.counts(day):
             return 0
-        with self._leases.day(day) as lease, lease.deleting():
-            held = Counter(self.counts(day)).total()
-            guarded = self._connection.guarded(lease.check)
-            self._records(lease.check).forget([day])
-            self._delete(guarded, day)
+        with self._leases.day(day) as lease:
+            with lease.deleting():
+                held = Counter(self.counts(day)).total()
+                guarded = self._connection.guarded(lease.check)
+                self._records(lease.check).forget([day])
+                self._delete(guarded, day)
+            self._revealing.reveal(lease, [day])
         return held
 
     def clear(self) -> None:
