@@ -86,7 +86,7 @@ _KIND_OF_STATUS: Final = {
 }
 
 
-def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
+def create_app(service: Service, routers: Iterable[APIRouter] = (), *, live_pages: bool = False) -> FastAPI:
     """Return the application.
 
     Parameters
@@ -95,6 +95,8 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
         What all requests share; it runs as long as the application does.
     routers
         Further routes.
+    live_pages
+        Whether pages that are built meanwhile are shown at once.
     """
 
     @asynccontextmanager
@@ -106,6 +108,7 @@ def create_app(service: Service, routers: Iterable[APIRouter] = ()) -> FastAPI:
     app.state.routers = (*ROUTERS, *routers)
     app.state.service = service
     app.state.hub = Hub(service)
+    app.state.files = built.Files(built.FOLDER, live=live_pages)
     app.state.status_desk = status.StatusDesk("status", status.look)
     app.state.operations_desks = operations.Desks()
     for router in app.state.routers:
@@ -122,7 +125,7 @@ def app_from_environment() -> FastAPI:
     """Return the application that the environment describes: for a server that starts it anew when code changes."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    return create_app(open_service(settings))
+    return create_app(open_service(settings), live_pages=True)
 
 
 def _wrap(app: FastAPI, service: Service) -> None:

@@ -174,7 +174,7 @@ class InfluxBarStore(InfluxStore):
             stage="bars",
             guard=lease.check,
         )
-        self._note_answers(lease, story)
+        self.note_answers(lease, story)
 
     def _roll_up(self, lease: DayLease, resolution: Resolution, day: dt.date, trades: Mapping[str, int]) -> int:
         """Have the server make one resolution; return how many bars there are."""

@@ -222,17 +222,6 @@ def test_a_lost_reply_does_not_keep_a_lease(fake_server: Fake, open_leases: Call
     assert seen(leases) == []
 
 
-def test_a_lease_is_renewed(any_server: Server, open_leases: Callable[[Server], Open]) -> None:
-    """Somebody who holds a day for longer than a lease lasts keeps it."""
-    mine, other = open_leases(any_server)(Terms(life=3.0)), open_leases(any_server)()
-    with mine.day(DAY) as lease:
-        (first,) = all_of(mine)
-        wait_until(lambda: other.labels.all(other.prefix)[1] > float(first.properties["expires"]))
-        with pytest.raises(StoreBusyError):
-            elsewhere_and(other, DAY)
-        lease.check()
-
-
 def test_a_lease_comes_back_after_the_server_was_away(fake_server: Fake, open_leases: Callable[[Server], Open]) -> None:
     """While it cannot be renewed requests have to wait; afterwards it is still ours, and shows what we do."""
     leases = open_leases(fake_server)(Terms(life=2.0, grace=10.0, patience=1.0))
