@@ -225,11 +225,9 @@ def _whole(shape: Shape, found: pa.Table) -> pa.Table:
     """Return a reply as points, none of which lacks a field."""
     fields = (found[field] for field in shape.fields)
     columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *fields]
-    table = require_whole(pa.Table.from_arrays(columns, names=shape.schema.names), shape.what)
-    if [column.type for column in columns] == shape.schema.types:
-        # A cast of what needs none takes as long as all the rest of this.
-        return pa.Table.from_arrays(columns, schema=shape.schema)
-    return table.cast(shape.schema)
+    require_whole(pa.Table.from_arrays(columns, names=shape.schema.names), shape.what)
+    # The types are those of the schema; a cast of what needs none takes as long as all the rest of this.
+    return pa.Table.from_arrays(columns, schema=shape.schema)
 
 
 def _select(shape: Shape, symbol: str | None = None) -> str:
