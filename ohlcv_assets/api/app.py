@@ -1,7 +1,8 @@
 """The application: routes, layers around them, and how errors are told.
 
 What belongs here: assembly. What does not: any route. Layers, from the outside: ``envelope`` (every request has an id,
-a log line, an answer), cross-origin headers where set, ``limits``, ``gate`` (who may), the shelf of proved answers.
+a log line, an answer), cross-origin headers where set, ``limits``, ``gate`` (who may), the shelf of proved answers, the
+shortcut to routes that are asked often (``quick``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from ohlcv_assets.api.native import (
 from ohlcv_assets.api.openapi import openapi_of
 from ohlcv_assets.api.pool import OverloadedError
 from ohlcv_assets.api.problems import ProblemError, problem_of, problem_response
+from ohlcv_assets.api.quick import Shortcut
 from ohlcv_assets.api.service import Service, open_service
 from ohlcv_assets.api.stream import route as stream
 from ohlcv_assets.api.stream.hub import Hub
@@ -129,6 +131,8 @@ def app_from_environment() -> FastAPI:
 def _wrap(app: FastAPI, service: Service) -> None:
     """Put the layers around, from the inside."""
     settings, telemetry = service.settings, service.telemetry
+    routes = [route for router in app.state.routers for route in router.routes]
+    app.add_middleware(Shortcut, routes=routes, explain=app.exception_handlers)
     app.add_middleware(FromShelf, service=service)
     app.add_middleware(Gate, service=service)
     app.add_middleware(Limits, body=settings.serve_body, timeout=settings.serve_timeout, telemetry=telemetry)

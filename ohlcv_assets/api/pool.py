@@ -73,20 +73,26 @@ class Pool:
         TooSlowError
             The time is over; the call goes on in its thread.
         """
-        answer, seconds = await self._ask(question, call, patience)
+        answer, seconds = await self._answer(question, self._submit(call), patience)
         took(seconds)
         return answer
 
-    async def _ask(self, question: str, call: Callable[[], T], patience: float | None = None) -> tuple[T, float]:
-        """Return what a call returns, and how long it took in its thread."""
+    def _submit(self, call: Callable[[], T]) -> Future[tuple[T, float]]:
+        """Have a thread run a call; it gives what the call returns, and how long that took."""
         with self._lock:
             if self._pending >= self._most:
                 raise OverloadedError(f"{self._pending} questions to the store are asked already; ask again later.")
             self._pending += 1
         self._telemetry.waiting.inc()
-        began = time.perf_counter()
         asked = self._threads.submit(_timed, call)
         asked.add_done_callback(self._ended)
+        return asked
+
+    async def _answer(
+        self, question: str, asked: Future[tuple[T, float]], patience: float | None = None
+    ) -> tuple[T, float]:
+        """Wait for what a thread gives."""
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout if patience is None else patience):
                 return await asyncio.wrap_future(asked)
@@ -111,7 +117,8 @@ class Pool:
         """
         task: asyncio.Task[tuple[T, float]] | None = self._underway.get(same)
         if task is None:
-            task = asyncio.create_task(self._ask(question, call))
+            # The thread begins before the task does: waking it takes a moment.
+            task = asyncio.create_task(self._answer(question, self._submit(call)))
             self._underway[same] = task
             task.add_done_callback(lambda done: self._answered(same, done))
         # One who goes away takes no answer from the others.

@@ -61,7 +61,8 @@ class BarReader:
         StoreError
             The store does not answer, or not in time.
         """
-        return pa.concat_tables(await self._pieces(start, end)).unify_dictionaries()
+        pieces = await self._pieces(start, end)
+        return pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries()
 
     async def first(self, count: int, start: Nanos, end: Nanos) -> pa.Table:
         """Return the first bars of a range: ``count`` where there are so many, or a few more."""

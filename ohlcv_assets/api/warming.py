@@ -6,6 +6,7 @@ not: what a request itself does. The service is ready without it.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 from contextlib import suppress
@@ -47,6 +48,8 @@ def settle() -> None:
     """Have the collector leave alone what is there by now: looking at it again took 50 to 100 ms now and then."""
     gc.collect()
     gc.freeze()
+    # Modules that are never collected are told of as leaked, at length, when the process ends.
+    atexit.register(gc.unfreeze)
 
 
 def _load_late(store: StoreName) -> None:
@@ -56,5 +59,7 @@ def _load_late(store: StoreName) -> None:
         importlib.import_module("pandas")
     elif store == "influxdb":
         from ohlcv_assets.stores.influxdb.lineprotocol import lines  # noqa: PLC0415 -- no other store needs it
+        from ohlcv_assets.stores.influxdb.reads import packed  # noqa: PLC0415 -- as above
 
         lines.warm_up()
+        packed.warm_up()

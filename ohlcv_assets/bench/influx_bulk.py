@@ -18,6 +18,7 @@ from ohlcv_assets.bench.influx_figures import alone, beside, best_inch, rate, se
 from ohlcv_assets.bench.influx_load import Day, replace_day
 from ohlcv_assets.bench.influx_peers import Cost, measured
 from ohlcv_assets.errors import SettingsError, StoreMismatchError
+from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.pipeline.steps import file_day
 from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.settings import Settings
@@ -31,6 +32,7 @@ INCH_TARGET: Final = 12.0
 SERVER_TARGET: Final = 0.1
 COMPARE_TARGET: Final = 1.0
 WHOLE: Final = "a day from its file in bulk, checked and counted"
+BESIDE: Final = "a day beside another of its week from its file in bulk, checked and counted"
 LINES: Final = "a day from its file by lines, checked and counted"
 TOGETHER: Final = "three weeks from their files in bulk, checked and counted"
 WEEKS: Final = 3
@@ -58,6 +60,7 @@ def measure_bulk(
         observer(Progress("bench", "load", 0, repeats, "rounds"))
         runs = {
             "bulk": lambda: _replaced(bench, bulk),
+            "beside": lambda: _beside(bench, bulk, weeks[-1]),
             "together": lambda: _together(bench, bulk, weeks),
             "line": lambda: _replaced(bench, None),
             **inch_runs(bench),
@@ -71,7 +74,8 @@ def measure_bulk(
             f"{sum(each.content.rows for each in weeks):,} trades of {len(weeks)} days, {bench.plan.memory / 1e6:.0f} "
             f"MB, as `ohlcv load` does; otherwise as a day alone"
         )
-        figures += _loading(costs, method, many)
+        beside_it = method.replace("shard and records made anew each time", "into a shard that has another day")
+        figures += _loading(costs, method, beside_it, many)
         figures.append(_comparing(bench, bulk, repeats))
     return figures
 
@@ -86,15 +90,17 @@ def _encoding(day: Day) -> Figure:
     return Figure("bulk", "a day to files, per core", rows / timing.cpu, "trades/s", ENCODE_TARGET, "", None, method)
 
 
-def _loading(costs: Mapping[str, Sequence[Cost]], method: str, many: str) -> list[Figure]:
+def _loading(costs: Mapping[str, Sequence[Cost]], method: str, beside_it: str, many: str) -> list[Figure]:
     """Return rates beside the line path and the best of ``inch``, and processor times of the server."""
     served = [
         *server_figures(WHOLE, costs["bulk"], method),
+        *server_figures(BESIDE, costs["beside"], beside_it),
         *server_figures(TOGETHER, costs["together"], many),
         *server_figures(LINES, costs["line"], method),
     ]
     return [
         _against_inch(WHOLE, costs["bulk"], costs, method),
+        _against_inch(BESIDE, costs["beside"], costs, beside_it),
         _against_inch(TOGETHER, costs["together"], costs, many),
         beside("bulk", WHOLE, costs["bulk"], LINES, costs["line"], rate, method),
         *(replace(figure, target=None if LINES in figure.name else SERVER_TARGET) for figure in served),
@@ -135,6 +141,13 @@ def _replaced(bench: Bench, bulk: BulkPlan | None) -> Cost:
         return measured(lambda: replace_day(store, bench.day), bench.server)
 
 
+def _beside(bench: Bench, bulk: BulkPlan, other: GivenDay) -> Cost:
+    """Load the day into a shard that has another day of its week: as most days are loaded."""
+    with bench.store(bulk) as store:
+        store.replace_day(other.content, other.batches())
+        return measured(lambda: replace_day(store, bench.day), bench.server)
+
+
 def _weeks(day: Day, observer: Observer) -> list[GivenDay]:
     """Make the files of whole weeks, the last of which holds the day, and return their days as they are loaded."""
     project = day.work.project
@@ -144,7 +157,7 @@ def _weeks(day: Day, observer: Observer) -> list[GivenDay]:
     for done, each in enumerate(days, 1):
         file = file_day(project, each).file
         content = DayContent(each, file.content_hash, file.counts)
-        given.append(GivenDay(content, partial(project.lake.batches, each)))
+        given.append(GivenDay(content, partial(project.lake.batches, each, STORED.names)))
         observer(Progress("bench", "files", done, len(days), "days"))
     return given
 

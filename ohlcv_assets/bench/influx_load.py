@@ -111,7 +111,7 @@ def write_day(writer: Writer, bucket: str, day: Day, batch_lines: int) -> int:
 
 def replace_day(store: TradeStore, day: Day) -> int:
     """Load the day from its file the way the pipeline does, with records, leases and counts; return its trades."""
-    return store.replace_day(day.content, day.work.project.lake.batches(day.day)).written
+    return store.replace_day(day.content, day.work.project.lake.batches(day.day, STORED.names)).written
 
 
 def measure_checks(store: TradeStore, day: Day, repeats: int) -> list[Figure]:

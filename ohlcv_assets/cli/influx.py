@@ -67,7 +67,7 @@ def setup(
 
     story = set_up(_order(settings, repair=repair), keep)
     written.extend(update_env_file(path, _remembered(settings, holds=not story.drift)))
-    story.notes.extend(_outranked(settings, written))
+    story.notes.extend([*_outranked(settings, written), *_of_the_environment(settings, path)])
     if as_json:
         show_json(_document(settings, story, written))
     else:
@@ -170,6 +170,21 @@ def _outranked(settings: Settings, written: Sequence[str]) -> list[str]:
         f"{name} is set in the environment too, which outranks .env: unset it there"
         for name in written
         if names[name] == "environment"
+    ]
+
+
+def _of_the_environment(settings: Settings, path: Path) -> list[str]:
+    """Say which of the variables that lead to the server are not in ``.env``, where the tokens are."""
+    from dotenv import dotenv_values
+
+    from ohlcv_assets.settings import variable
+
+    names = [name for name in ("influx_url", *_WHERE) if settings.origin(name) == "environment"]
+    kept = dotenv_values(path)
+    return [
+        f"{variable(name)} is set in the environment alone: leave it there, or add it to .env"
+        for name in names
+        if kept.get(variable(name)) != str(getattr(settings, name))
     ]
 
 

@@ -9,6 +9,7 @@ there: together a tenth of a worker's processor time.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 from contextlib import suppress
@@ -40,3 +41,5 @@ def keep_objects() -> None:
     """Leave what is there now alone when garbage is collected."""
     gc.collect()
     gc.freeze()
+    # Modules that are never collected are told of as leaked, at length, when the process ends.
+    atexit.register(gc.unfreeze)

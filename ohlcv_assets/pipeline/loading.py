@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ohlcv_assets.pipeline.parts import batches
+from ohlcv_assets.market.schema import STORED
 from ohlcv_assets.pipeline.recording import outdate
 from ohlcv_assets.pipeline.steps import require_day
 from ohlcv_assets.progress import Observer, Progress, nobody
@@ -45,8 +45,12 @@ def load_days(
     for day in days:
         require_day(project, day)
     files = [project.lake.inspect(day) for day in days]
+    # Each file is read once here, so nothing is gained by keeping a day in memory, nor by reading what is not stored.
     given = [
-        GivenDay(DayContent(file.day, file.content_hash, file.counts), partial(batches, project, file.day))
+        GivenDay(
+            DayContent(file.day, file.content_hash, file.counts),
+            partial(project.lake.batches, file.day, STORED.names),
+        )
         for file in files
     ]
     reports = _replaced(project.trade_store, given, observer)

@@ -16,6 +16,10 @@ class Heard:
         self._trades = 0
         service.feed.listeners.append(self)
 
+    def follows(self, symbol: str) -> bool:
+        """Follow whatever is traded."""
+        return bool(symbol)
+
     def changed(self, change: Change) -> None:
         """Take no notice of bars."""
 
@@ -31,7 +35,7 @@ class Heard:
 
     def until(self, trades: int) -> None:
         """Wait until so many were heard of, and a moment longer."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self._trades < trades:
             assert time.monotonic() < deadline, self._trades
             time.sleep(0.005)

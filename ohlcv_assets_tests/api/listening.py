@@ -28,7 +28,7 @@ from ohlcv_assets_tests.live.made import stored
 from ohlcv_assets_tests.pipeline.made import THURSDAY
 
 Frame = dict[str, Any]  # Any: JSON
-SECONDS = 20
+SECONDS = 60
 OPEN = day_start(THURSDAY)
 BTC = "BTC-USD"
 NO_CODE = 1006
@@ -116,10 +116,10 @@ def trade(at: int, price: float = 100.0, symbol: str = BTC) -> Trade:
 
 def closed_with(connection: ClientConnection) -> int:
     """Read until a connection is closed; return the code."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     try:
         while time.monotonic() < deadline:
-            connection.recv(20)
+            connection.recv(SECONDS)
     except ConnectionClosed as ended:
         return NO_CODE if ended.rcvd is None else ended.rcvd.code
     raise AssertionError("it is open still")

@@ -32,7 +32,7 @@ def opened(running: int = 2, kept: int = 4) -> Iterator[Jobs]:
 def until(jobs: Jobs, job: Job, done: Callable[[Job], bool] = lambda job: job.is_over) -> Job:
     """Wait until a job stands as it should."""
     found = job
-    for _ in range(2_000):
+    for _ in range(12_000):
         now = jobs.get(job.id)
         assert now is not None
         found = now

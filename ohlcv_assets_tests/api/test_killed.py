@@ -111,7 +111,7 @@ def require_bars_of_trades(service: Serving) -> None:
 def test_what_was_acknowledged_outlives_a_kill(service: Serving) -> None:
     """Killed while it commits, again and again: acknowledged trades are there, once, and known; the rest completes."""
     numbers, chance = itertools.count(), random.Random(3)  # noqa: S311 -- moments, not secrets
-    every: list[tuple[str, Trades]] = []
+    unsure: list[tuple[str, Trades]] = []
     acknowledged: list[tuple[str, Trades, Reply]] = []
     for _ in range(KILLS):
         posters = [Poster(service, numbers) for _ in range(LANES)]
@@ -119,30 +119,32 @@ def test_what_was_acknowledged_outlives_a_kill(service: Serving) -> None:
         for thread in threads:
             thread.start()
         until(lambda posters=posters: any(poster.acknowledged for poster in posters), 60)  # type: ignore[misc]
-        time.sleep(chance.uniform(0.05, 0.5))
+        time.sleep(chance.uniform(0.05, 0.3))
         service.kill()
         for thread in threads:
             thread.join(60)
         service.start()
         for poster in posters:
             acknowledged += poster.acknowledged
-            every += [*((key, rows) for key, rows, _ in poster.acknowledged), *poster.unsure]
+            unsure += poster.unsure
         stored = {(ts, price) for ts, price, _, _ in service.trades("BTC-USD", DAY)}
         require_bars_of_trades(service)
         for _, rows, reply in acknowledged:
             told = zip(reply.document["columns"]["ts"], (row["price"] for row in rows), strict=True)
             assert set(told) <= stored
-    for key, rows, reply in acknowledged:
+    # Each costs two commits, and the killing decides how many there are.
+    some = chance.sample(acknowledged, min(20, len(acknowledged)))
+    for key, rows, reply in some:
         again = Poster(service, numbers).answer_to(key, rows)
         assert again is not None
         assert (again.status, again.document) == (201, reply.document)
         assert again.headers["idempotent-replayed"] == "true"
         assert service.ask("POST", ROUTE, rows).document["duplicates"] == ROWS
-    for key, rows in every:
+    for key, rows in unsure:
         last = Poster(service, numbers).answer_to(key, rows)
         assert last is not None
         assert last.status in {200, 201}
-    assert len(service.trades("BTC-USD", DAY)) == ROWS * len(every)
+    assert len(service.trades("BTC-USD", DAY)) == ROWS * (len(acknowledged) + len(unsure))
     require_bars_of_trades(service)
 
 

@@ -25,6 +25,7 @@ from ohlcv_assets.api.shelf import Kept, Shelf
 from ohlcv_assets.bars.resolutions import RESOLUTIONS, STORED_RESOLUTIONS
 from ohlcv_assets.logs import configure_logs
 from ohlcv_assets.pipeline.heal import remake
+from ohlcv_assets_tests.api.deadlines import NEVER, Deadlines
 from ohlcv_assets_tests.api.made import HOME, asking, service_in
 from ohlcv_assets_tests.pipeline.made import FRIDAY, THURSDAY, change_bars, make
 
@@ -32,9 +33,14 @@ pytestmark = pytest.mark.integration
 BARS = "/api/v1/ohlc?symbol=BTC-USD&resolution=5m&start=2024-01-05&end=2024-01-05"
 
 
-def with_routes(service: Service) -> TestClient:
+def with_routes(service: Service, deadlines: Deadlines | None = None) -> TestClient:
     """Return a client of an application with routes that go wrong."""
     router = APIRouter()
+
+    async def too_long() -> None:
+        assert deadlines is not None
+        deadlines.pass_by()
+        await asyncio.sleep(600)
 
     @router.get("/broken")
     async def broken() -> None:
@@ -42,13 +48,13 @@ def with_routes(service: Service) -> TestClient:
 
     @router.get("/late")
     async def late() -> None:
-        await asyncio.sleep(30)
+        await too_long()
 
     @router.get("/halfway")
     async def halfway() -> Any:  # Any: a response
         async def pieces() -> AsyncIterator[bytes]:
             yield b"one"
-            await asyncio.sleep(30)
+            await too_long()
 
         return StreamingResponse(pieces())
 
@@ -114,14 +120,16 @@ def test_a_defect_is_told_without_its_cause(memory: Service) -> None:
     assert line["request_id"] in reply.json()["instance"]
 
 
-def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with when to come back; one that has begun to answer is cut off."""
-    service = service_in(tmp_path, (), serve_timeout=0.05)
-    with with_routes(service) as client:
+    service = service_in(tmp_path, (), serve_timeout=NEVER)
+    with with_routes(service, Deadlines(monkeypatch)) as client:
         reply = client.get("/late")
         assert (reply.status_code, reply.json()["type"]) == (503, "urn:ohlcv:problem:timed-out")
         assert reply.headers["retry-after"] == "2"
         assert client.get("/halfway").text == "one"
+    refused = service.telemetry.registry.get_sample_value
+    assert refused("ohlcv_http_refused_total", {"reason": "timed-out"}) == 1
 
 
 def test_what_is_too_long_or_too_large_is_refused(tmp_path: Path) -> None:
@@ -360,9 +368,12 @@ def test_the_shelf_forgets_what_was_not_used_longest() -> None:
     for name in (b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h"):
         shelf.put((name,), kept(700))
     assert shelf.get((b"a",)) is not None
-    shelf.put((b"i",), kept(700))
+    for _ in range(20):
+        # One that is kept again takes its own place, and no other's.
+        shelf.put((b"i",), kept(700))
     shelf.put((b"i",), kept(100))
     assert shelf.get((b"b",)) is None
+    assert shelf.get((b"c",)) is not None
     assert shelf.get((b"a",)) is not None
     shelf.put((b"large",), kept(2_000))
     assert shelf.get((b"large",)) is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from ohlcv_assets.bars.slots import slots
 from ohlcv_assets.errors import StoreQueryError
 from ohlcv_assets.stores.memory import MemoryBarStore
 from ohlcv_assets.units import DAY, HOUR, MINUTE, Nanos, day_bounds
+from ohlcv_assets_tests.api.deadlines import NEVER, Deadlines
 from ohlcv_assets_tests.api.made import FRIDAY_START, asking, columns_of, service_in, stored_bars
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY
 
@@ -235,24 +235,25 @@ def test_a_range_outside_the_dataset_is_empty(client: TestClient) -> None:
 class SlowStore(MemoryBarStore):
     """Takes too long for more than so much, in one of two ways."""
 
-    def __init__(self, like: MemoryBarStore, most: Nanos, *, says: bool) -> None:
+    def __init__(self, like: MemoryBarStore, most: Nanos, deadlines: Deadlines | None = None) -> None:
         self.__dict__.update(like.__dict__)
-        self.most, self.says = most, says
+        self.most, self.deadlines = most, deadlines
 
     def read(self, resolution: Resolution, start: Nanos, end: Nanos, symbols: Any = None) -> pa.Table:  # Any: names
         """Read, or take too long."""
         if end - start > self.most and resolution.name in {"1m", "5m"}:
-            if self.says:
+            if self.deadlines is None:
                 raise StoreQueryError("too much")
-            time.sleep(0.3)
+            self.deadlines.pass_by()
         return super().read(resolution, start, end, symbols)
 
 
 @pytest.fixture(name="slow", params=[True, False], ids=["says so", "is slow"])
-def _slow(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
+def _slow(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     """Return a service whose store cannot answer for two days of fine bars at once."""
-    service = service_in(tmp_path, serve_query_timeout=0.15)
-    store = SlowStore(service.project.bar_store, DAY, says=request.param)  # type: ignore[arg-type]  # it is in memory
+    service = service_in(tmp_path, serve_query_timeout=NEVER)
+    deadlines = None if request.param else Deadlines(monkeypatch)
+    store = SlowStore(service.project.bar_store, DAY, deadlines)  # type: ignore[arg-type]  # it is in memory
     object.__setattr__(service.project, "bar_store", store)
     return service
 
@@ -301,7 +302,7 @@ def test_pages_keep_the_resolution_that_they_began_with(slow: Service) -> None:
 def test_a_day_that_takes_too_long_is_an_error(tmp_path: Path) -> None:
     """Smaller parts than a day are not tried: the client is told to come back."""
     service = service_in(tmp_path)
-    store = SlowStore(service.project.bar_store, MINUTE, says=True)  # type: ignore[arg-type]  # it is in memory
+    store = SlowStore(service.project.bar_store, MINUTE)  # type: ignore[arg-type]  # it is in memory
     object.__setattr__(service.project, "bar_store", store)
     with asking(service) as client:
         reply = client.get("/api/v1/ohlc", params={"symbol": "AAPL", "adaptive": "false"})

@@ -72,7 +72,7 @@ def done(client: TestClient, path: str, asked: Json | None = None) -> Json:
 
 def ended(client: TestClient, job: str) -> Json:
     """Wait for a job."""
-    for _ in range(2_000):
+    for _ in range(6_000):
         found: Json = client.get(f"/api/v1/jobs/{job}").json()
         if found["ended"] is not None:
             return found
@@ -326,7 +326,7 @@ def test_nobody_waits_long_for_a_look_at_all_files(memory: Service, monkeypatch:
     go_on = threading.Event()
 
     def slowly(project: Project) -> Any:  # Any: handed on
-        go_on.wait(20)
+        go_on.wait(120)
         return status_of(project)
 
     monkeypatch.setattr(operations, "_MOMENT", 0.05)

@@ -266,14 +266,14 @@ def test_a_full_queue_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     def slow(trades: pa.Table, **_free: bool) -> int:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(120)
         return append(store, trades)
 
     monkeypatch.setattr(store, "append", slow)
     with asking(service, {"X-API-Key": new_key(service, "write")}) as client, ThreadPoolExecutor(2) as pool:
         poster = Poster(service, client)
         first = pool.submit(poster.post, trade(1), 201)
-        assert begun.wait(20)
+        assert begun.wait(120)
         second = pool.submit(poster.post, trade(2), 201)
         while service.posting.desk._rows == 0:
             threading.Event().wait(0.005)
@@ -294,7 +294,7 @@ def test_a_request_that_takes_too_long_is_stored_all_the_same(tmp_path: Path, mo
     store, go = service.project.trade_store, threading.Event()
     append = type(store).append
     with monkeypatch.context() as slow:
-        slow.setattr(store, "append", lambda trades, **_: go.wait(20) and append(store, trades))
+        slow.setattr(store, "append", lambda trades, **_: go.wait(120) and append(store, trades))
         with asking(service, {"X-API-Key": new_key(service, "write")}) as client:
             poster = Poster(service, client)
             assert poster.post(trade(1), 503)["type"] == "urn:ohlcv:problem:timed-out"

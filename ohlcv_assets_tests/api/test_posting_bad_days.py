@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from ohlcv_assets.stores.influxdb import store as influx_store
+from ohlcv_assets.stores.influxdb.leasing.holders import Terms
 from ohlcv_assets_tests.api.made import asking, close, columns_of, new_key, service_in, set_up_on
 from ohlcv_assets_tests.api.posting.made import trade
 from ohlcv_assets_tests.api.sockets import until
@@ -32,10 +35,13 @@ def stored(client: TestClient) -> list[float]:
 
 
 @pytest.mark.parametrize(("fault", "kind"), FAULTS.values(), ids=FAULTS)
-def test_a_server_that_fails_loses_and_doubles_nothing(fault: Fault, kind: str, tmp_path: Path) -> None:
+def test_a_server_that_fails_loses_and_doubles_nothing(
+    fault: Fault, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Posters are told, with when to come back where that helps; the same request completes, and bars are right."""
+    monkeypatch.setattr(influx_store, "Terms", partial(Terms, grace=0.5))
     with fake_influxdb() as server:
-        service = service_in(tmp_path, (), **{**set_up_on(server), "serve_query_timeout": 1.0})
+        service = service_in(tmp_path, (), **{**set_up_on(server), "serve_query_timeout": 3.0})
         with asking(service, {"X-API-Key": new_key(service, "write")}) as client:
             assert client.post("/api/v1/trades", json=ROWS[:5]).status_code == 201
             assert server.http is not None

@@ -48,7 +48,7 @@ def test_it_answers_on_one_connection_again_and_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("begin", [b"", b"GET /health HTTP/1.1\r\nHost: "])
 def test_who_dawdles_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: bytes) -> None:
     """A connection that sends nothing, or headers that never end, is closed."""
-    monkeypatch.setattr(serving, "HEADERS_IN", 0.1)
+    monkeypatch.setattr(serving, "HEADERS_IN", 0.5)
     with running(service_in(tmp_path, ())) as (host, port), socket.create_connection((host, port), timeout=10) as raw:
         raw.sendall(begin)
         assert raw.recv(100) == b""
@@ -153,7 +153,7 @@ def test_the_command_serves_and_stops(tmp_path: Path) -> None:
         port = int(words.split("http://127.0.0.1:")[1].split(",")[0])
         until(lambda: answers(port))
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=20)
+        _, rest = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()

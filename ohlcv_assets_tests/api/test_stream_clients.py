@@ -92,7 +92,10 @@ def test_a_store_that_is_away_is_waited_for(running: Running, monkeypatch: pytes
     """A subscription begins once the store is back."""
     monkeypatch.setattr(client, "AGAIN", 0.01)
 
-    def fails(*_: object) -> None:
+    asked: list[object] = []
+
+    def fails(resolution: object, *_: object) -> None:
+        asked.append(resolution)
         raise StoreUnavailableError("away")
 
     with running.connect() as connection:
@@ -102,7 +105,7 @@ def test_a_store_that_is_away_is_waited_for(running: Running, monkeypatch: pytes
             send(connection, op="subscribe", id=1, channel="bars", symbol=BTC, resolution="1m")
             send(connection, op="subscribe", id=2, channel="bars", symbol=BTC, resolution="1m")
             send(connection, op="unsubscribe", id=2)
-            time.sleep(0.05)
+            until(lambda: len(asked) > 3 and [[*one._beginning] for one in running.hub.clients] == [[1]])
         assert heard(connection)["id"] == 1
     until(lambda: not running.hub.clients)
 

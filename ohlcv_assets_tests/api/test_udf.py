@@ -358,6 +358,10 @@ def test_early_closes_are_marked(client: TestClient, tmp_path: Path) -> None:
             assert marks["time"] == [wednesday + offset], name
             assert marks["text"] == ["The session of 2024-07-03 ends early."]
             assert {len(column) for column in marks.values()} == {1}
+        at = wednesday + expected["1"]
+        for to, times in ((at, [at]), (at - 1, [])):
+            last = july.get("/udf/marks", params={**asked, "resolution": "1", "to": to}).json()
+            assert last["time"] == times, "the end is included"
         month = july.get("/udf/marks", params={**asked, "resolution": "1M"}).json()
         assert month["time"] == [wednesday - 2 * DAY_SECONDS]
         assert july.get("/udf/marks", params={**asked, "symbol": "BTC-USD", "resolution": "1"}).json()["id"] == []

@@ -86,7 +86,7 @@ def test_the_service_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> No
     ended = threading.Event()
 
     def beside() -> None:
-        go.wait(20)
+        go.wait(120)
         ended.set()
 
     with socket.socket() as listener:
@@ -94,4 +94,4 @@ def test_the_service_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> No
     assert served.is_set()
     assert not ended.is_set()
     go.set()
-    assert ended.wait(20)
+    assert ended.wait(120)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from ohlcv_assets.bench import influx_bulk
-from ohlcv_assets.bench.influx_bulk import LINES, TOGETHER, WEEKS, WHOLE, measure_bulk
+from ohlcv_assets.bench.influx_bulk import BESIDE, LINES, TOGETHER, WEEKS, WHOLE, measure_bulk
 from ohlcv_assets.errors import SettingsError, StoreMismatchError, StoreRejectedError
 from ohlcv_assets.progress import Progress
 from ohlcv_assets.settings import load_settings
@@ -37,6 +37,7 @@ def test_every_promise_has_its_row(fake_server: Fake, tmp_path: Path, monkeypatc
     assert promised == {
         "bulk: a day to files, per core",
         f"bulk: {WHOLE}, against inch",
+        f"bulk: {BESIDE}, against inch",
         f"bulk: {TOGETHER}, against inch",
         "check: every trade of a day",
     }

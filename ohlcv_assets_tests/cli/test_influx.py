@@ -98,6 +98,17 @@ def test_a_variable_that_outranks_env_is_told(ready: FakeServer, ohlcv: Ohlcv, m
     assert "OHLCV_INFLUX_READ_TOKEN is set in the environment too" in done.err
 
 
+def test_what_leads_to_the_server_alone(fresh: FakeServer, ohlcv: Ohlcv, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of the environment is not written down, which is said; a line of .env that says the same will do."""
+    said = "Note: OHLCV_INFLUX_URL is set in the environment alone: leave it there, or add it to .env."
+    monkeypatch.setenv("OHLCV_INFLUX_URL", fresh.url)
+    assert said in ohlcv("influx", "setup").err
+    with Path(".env").open("a") as file:
+        file.write(f"OHLCV_INFLUX_URL={fresh.url}\n")
+    done = ohlcv("influx", "setup")
+    assert (done.code, said in done.err) == (0, False)
+
+
 def test_setup_without_a_server(ohlcv: Ohlcv) -> None:
     """No server is one sentence and the code of a refusal; nothing is written."""
     done = ohlcv("--set", "influx_url=http://127.0.0.1:1", "influx", "setup")

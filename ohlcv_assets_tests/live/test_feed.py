@@ -216,7 +216,8 @@ def test_a_day_whose_reading_is_given_up_is_an_error() -> None:
         desk.door.clear()
         await desk.post(trade(0))
         waiting = asyncio.create_task(opens(desk.feed))
-        await asyncio.sleep(0.01)
+        while not desk.asked:  # noqa: ASYNC110 -- nobody tells when
+            await asyncio.sleep(0)
         await desk.feed.close()
         with pytest.raises(StoreError, match="given up"):
             await waiting
@@ -305,20 +306,34 @@ def test_a_day_that_closes_while_it_is_read_is_let_go() -> None:
 
 
 def test_trades_are_delivered_together_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once where it was quiet, then not more often than so many times a second; closing leaves no timer."""
-    monkeypatch.setattr(feed_module, "PAUSE", 0.04)
+    """At once where it was quiet, then not before a pause is over; closing leaves no timer."""
+
+    async def told(desk: Desk, times: int) -> list[int]:
+        while len(desk.told.trades) < times:  # noqa: ASYNC110 -- nobody tells when
+            await asyncio.sleep(0.001)
+        return [len(trades["ts"]) for _, trades in desk.told.trades]
 
     async def run() -> None:
         desk = Desk()
+        monkeypatch.setattr(feed_module, "PAUSE", 3_600.0)
         await desk.post(trade(0))
-        await asyncio.sleep(0.01)
-        assert len(desk.told.trades) == 1
+        assert await told(desk, 1) == [1]
         await desk.post(trade(1))
         await desk.post(trade(2))
-        assert len(desk.told.trades) == 1
-        await asyncio.sleep(0.1)
-        assert [len(trades["ts"]) for _, trades in desk.told.trades] == [1, 2]
+        await asyncio.sleep(0.05)
+        assert await told(desk, 1) == [1]
+        desk.feed.deliver()
+        assert await told(desk, 2) == [1, 2]
+        await desk.feed.close()
+
+    async def soon() -> None:
+        desk = Desk()
+        monkeypatch.setattr(feed_module, "PAUSE", 0.01)
+        for at in range(3):
+            await desk.post(trade(at))
+            assert sum(await told(desk, at + 1)) == at + 1
         await desk.post(trade(3))
         await desk.feed.close()
 
     asyncio.run(run())
+    asyncio.run(soon())

@@ -242,7 +242,7 @@ def serving(*answers: tuple[int, dict[str, str], bytes] | None) -> Iterator[Scri
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     script.url = f"http://127.0.0.1:{server.server_port}"
     try:

@@ -48,7 +48,7 @@ from ohlcv_assets_tests.orchestration.made import (
     project_in,
 )
 
-MANY = days_between(dt.date(2024, 1, 1), dt.date(2024, 1, 6))
+MANY = days_between(dt.date(2024, 1, 1), dt.date(2024, 1, 5))
 MANY_SETTINGS = {"start": MANY[0], "end": MANY[-1], "total_trades": 5_000, "store": "duckdb"}
 
 
@@ -129,12 +129,13 @@ def test_killed_interrupted_and_doubled_it_comes_to_the_same_content(tmp_path: P
     """What a kill at a random moment, an interrupt and two backfills at once leave is what an undisturbed run gives."""
     folder = tmp_path / "data"
     killed = start(folder, MANY, "--workers", "2")
-    wait_for_runs(folder, random.randint(1, 3), killed)  # noqa: S311 -- any moment will do
-    time.sleep(random.random())  # noqa: S311 -- as above
+    # Any moment will do that leaves days to those who come after.
+    wait_for_runs(folder, random.randint(1, 2), killed)  # noqa: S311 -- see above
+    time.sleep(0.4 * random.random())  # noqa: S311 -- as above
     children = psutil.Process(killed.pid).children(recursive=True)
     killed.kill()
     killed.wait()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=120)
     assert alive == []
 
     begun = runs_begun(folder)

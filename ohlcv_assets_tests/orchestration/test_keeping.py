@@ -36,6 +36,17 @@ assert resident().rss > held - 40_000_000, (held, resident().rss)
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)
 
 
+@pytest.mark.parametrize(
+    ("room", "call"),
+    [("ohlcv_assets.orchestration.keeping", "keep_objects"), ("ohlcv_assets.api.warming", "settle")],
+)
+def test_a_process_ends_without_a_word(room: str, call: str) -> None:
+    """What was left alone is collected in the end: a library of the store would tell of leaks otherwise."""
+    code = f"import duckdb; from {room} import {call}; duckdb.connect().execute('SELECT 1'); {call}()"
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=ROOT, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 def test_what_is_there_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A C library that cannot be told is left alone too."""
     adjusted: list[tuple[int, int]] = []

@@ -44,7 +44,7 @@ def test_who_waited_looks_again(tmp_path: Path, there: DayOutcome | None, outcom
         other.start()
         other.join(0.3)
         assert found == []
-    other.join(10)
+    other.join(60)
     assert found == [outcome]
 
 

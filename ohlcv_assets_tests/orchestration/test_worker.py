@@ -63,7 +63,7 @@ def test_a_worker_does_one_day_after_another(orders: Callable[..., tuple[Connect
         mine.send(day)
         answers.append(mine.recv())
     mine.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert [answer.state for answer in answers] == ["made", "failed", "failed"]
     assert answers[1].error == "The run could not be carried out: 'lost something'"

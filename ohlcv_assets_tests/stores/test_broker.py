@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -167,12 +168,15 @@ def test_holder_without_a_note(broker: Broker, locked: StoreLock, note: str | No
 
 def test_waiting_is_reported(broker: Broker, locked: StoreLock) -> None:
     """Seconds spent waiting for another process are in the report."""
-    patient = DuckDBTradeStore(Broker(broker.path, patience=30))
-    timer = threading.Timer(0.05, locked.release)
-    timer.start()
-    report = patient.replace_day(promise(FIRST, made_day(FIRST, 10)), batches(made_day(FIRST, 10)))
-    timer.join()
-    assert report.seconds >= report.waited > 0.02
+    patient = DuckDBTradeStore(Broker(broker.path, patience=60))
+    load = partial(patient.replace_day, promise(FIRST, made_day(FIRST, 10)), batches(made_day(FIRST, 10)))
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        while not locked.wanted():
+            time.sleep(0.01)
+        locked.release()
+        report = loading.result()
+    assert report.seconds >= report.waited > 0
 
 
 def test_connection_of_this_process_outside_the_broker(broker: Broker) -> None:

@@ -58,12 +58,35 @@ def apply(store: TradeStore, model: Model, change: Change) -> None:
     model.update(fresh)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(script=st.lists(changes(), max_size=8), wanted=st.lists(st.tuples(SYMBOLS, OFFSETS), max_size=5))
+SCRIPTS = st.lists(changes(), max_size=8)
+WANTED = st.lists(st.tuples(SYMBOLS, OFFSETS), max_size=5)
+QUIET = [HealthCheck.function_scoped_fixture]
+
+
+@pytest.mark.parametrize("make_pair", ["memory", "duckdb", "influxdb", "influxdb-bulk"], indirect=True)
+@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
+@given(script=SCRIPTS, wanted=WANTED)
 def test_store_equals_a_dictionary(
     make_pair: Callable[[Path], tuple[TradeStore, BarStore]], script: list[Change], wanted: list[tuple[str, int]]
 ) -> None:
     """After any sequence of changes, everything a store tells is what the dictionary holds, bit for bit."""
+    require_equal(make_pair, script, wanted)
+
+
+@pytest.mark.parametrize("make_pair", ["influxdb-real", "influxdb-real-client", "influxdb-real-bulk"], indirect=True)
+@settings(max_examples=10, deadline=None, suppress_health_check=QUIET)
+@given(script=SCRIPTS, wanted=WANTED)
+def test_a_real_server_equals_a_dictionary(
+    make_pair: Callable[[Path], tuple[TradeStore, BarStore]], script: list[Change], wanted: list[tuple[str, int]]
+) -> None:
+    """As the fake one does, which more scripts are tried on."""
+    require_equal(make_pair, script, wanted)
+
+
+def require_equal(
+    make_pair: Callable[[Path], tuple[TradeStore, BarStore]], script: list[Change], wanted: list[tuple[str, int]]
+) -> None:
+    """Fail unless a store holds after some changes what the dictionary holds."""
     model: Model = {}
     with tempfile.TemporaryDirectory() as folder:
         store = make_pair(Path(folder))[0]

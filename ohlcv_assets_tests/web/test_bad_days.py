@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 def light(page: Page, text: str) -> None:
     """Wait until the connection light says something."""
-    expect(page.locator("#light")).to_have_text(text, timeout=15_000)
+    expect(page.locator("#light")).to_have_text(text)
 
 
 def close_of(page: Page) -> str:
@@ -69,7 +69,7 @@ def test_without_a_stream_the_page_asks(open_page: Opener, service: Standin) -> 
     page = open_page("?symbol=BTC-USD&resolution=1m")
     light(page, "Polling")
     service.push("BTC-USD", "1m", bar_at("BTC-USD", "1m", LAST))
-    expect(page.locator("#legend .when")).to_contain_text("Mon 1 Jul 2024 00:00", timeout=8_000)
+    expect(page.locator("#legend .when")).to_contain_text("Mon 1 Jul 2024 00:00")
 
 
 def test_a_service_that_is_not_ready_is_asked_again(open_page: Opener, service: Standin) -> None:

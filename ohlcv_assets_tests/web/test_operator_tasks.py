@@ -104,9 +104,9 @@ def test_runs_and_failed_ones(page: Page, on_influxdb: Served) -> None:
     """A run is listed with what it made; a failed one stands out with the server's reason, until it is mended."""
     run_now(on_influxdb, "5m")
     runs = page.locator("#runs > li")
-    expect(runs.first).to_contain_text(re.compile("5m.*success.*live.* bars"), timeout=20_000)
+    expect(runs.first).to_contain_text(re.compile("5m.*success.*live.* bars"))
     run_now(on_influxdb, "5m", ("ohlcv_5m", "gone"))
-    expect(runs.first).to_contain_text(re.compile('5m.*failed.*could not find bucket "gone"'), timeout=20_000)
+    expect(runs.first).to_contain_text(re.compile('5m.*failed.*could not find bucket "gone"'))
     expect(task_cell(page, "5m")).to_have_text("faulty")
     expect(page.locator("#tiles")).to_contain_text("2 faults of tasks")
     row(page, "5m").locator(".opener").click()
@@ -116,7 +116,7 @@ def test_runs_and_failed_ones(page: Page, on_influxdb: Served) -> None:
     with managed_tasks(service_of(on_influxdb).settings, ["5m"]) as manager:
         manager.install(repair=True)
     run_now(on_influxdb, "5m")
-    expect(task_cell(page, "5m")).to_have_text("active", timeout=20_000)
+    expect(task_cell(page, "5m")).to_have_text("active")
     expect(runs.first).to_contain_text("success")
     expect(page.locator("#tiles")).to_contain_text("runs, tasks and data are sound")
 
@@ -129,9 +129,7 @@ def test_bars_are_made_by_the_script_of_a_task(page: Page, on_influxdb: Served) 
     expect(page.locator("#action-text")).to_contain_text("InfluxDB makes them by the task's script")
     assert page.locator("#action-first").input_value() == str(MADE)
     page.locator("#action-start").click()
-    expect(page.locator("#jobs .job")).to_contain_text(
-        re.compile("Make bars again of 1h.*succeeded.*1 day,"), timeout=20_000
-    )
+    expect(page.locator("#jobs .job")).to_contain_text(re.compile("Make bars again of 1h.*succeeded.*1 day,"))
     assert all(proof.verdict.passed for proof in verify_day(project, MADE))
     assert state_on_server(on_influxdb, "1h") == "active"
 
@@ -140,10 +138,10 @@ def test_missing_bars_are_healed_while_tasks_rest(page: Page, on_influxdb: Serve
     """The call to heal goes when the bars are there; the tasks run on."""
     project = service_of(on_influxdb).project
     project.bar_store.delete_day(RESOLUTIONS["15m"], MADE)
-    expect(page.locator("#call")).to_contain_text("Bars of 1 day are missing or stale.", timeout=20_000)
+    expect(page.locator("#call")).to_contain_text("Bars of 1 day are missing or stale.")
     page.locator("#call-heal").click()
     page.locator("#action-start").click()
-    expect(page.locator("#jobs .job")).to_contain_text("succeeded", timeout=20_000)
-    expect(page.locator("#call")).to_be_hidden(timeout=20_000)
+    expect(page.locator("#jobs .job")).to_contain_text("succeeded")
+    expect(page.locator("#call")).to_be_hidden()
     assert all(proof.verdict.passed for proof in verify_day(project, MADE))
     assert state_on_server(on_influxdb, "15m") == "active"

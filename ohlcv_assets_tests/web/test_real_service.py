@@ -154,7 +154,7 @@ def post(served: Served, minute: int, price: float) -> None:
         json.dumps(trade).encode(),
         {"Content-Type": "application/json", "X-API-Key": served.key},
     )
-    with urlopen(request, timeout=20) as reply:  # noqa: S310 -- our own service
+    with urlopen(request, timeout=60) as reply:  # noqa: S310 -- our own service
         assert reply.status == 201
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ohlcv_assets.bars.resolutions import BARS, Resolution, resolution_of
 from ohlcv_assets.stores.duckdb import sql
 from ohlcv_assets.stores.duckdb.broker import Broker
-from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, clamp, conform, without_zone
+from ohlcv_assets.stores.tables import COVERAGE, check_bars, check_stored, clamp, conform, in_order, without_zone
 from ohlcv_assets.units import Nanos, day_bounds
 
 
@@ -52,7 +52,7 @@ class DuckDBBarStore:
         values = [clamp(start), clamp(end), *(symbols or ())]
         with self._broker.session() as session:
             found = session.table(sql.read_bars(resolution, None if symbols is None else len(symbols)), values)
-        return conform(found, BARS)
+        return in_order(conform(found, BARS))
 
     def coverage(self, resolution: Resolution) -> pa.Table:
         """Return bars and trades by day and symbol."""

@@ -196,9 +196,13 @@ def insert_bars(resolution: Resolution) -> str:
 
 
 def read_bars(resolution: Resolution, symbols: int | None) -> str:
-    """Read a range of bars, of all symbols or of as many as there are further parameters."""
+    """Read a range of bars, of all symbols or of as many as there are further parameters; of one they may come anyhow.
+
+    Those of one symbol are few, and mostly stored in order: to sort them here takes a third as long as to read them.
+    """
     chosen = "" if symbols is None else f" AND symbol IN ({', '.join('?' * symbols)})"
-    return f"SELECT * FROM {bar_table(resolution)} WHERE {_INSIDE}{chosen} ORDER BY symbol, ts"
+    order = "" if symbols == 1 else " ORDER BY symbol, ts"
+    return f"SELECT * FROM {bar_table(resolution)} WHERE {_INSIDE}{chosen}{order}"
 
 
 def coverage(resolution: Resolution) -> str:

@@ -98,8 +98,8 @@ class InfluxBarStore(InfluxStore):
         wanted = None if symbols is None else sorted(set(symbols))
         most = 0 if wanted is None else len(wanted) * _most_bars(resolution, part)
         if wanted is not None and len(wanted) == 1 and most <= FEW_ROWS:
-            tables = [few_points_of(self._asker, BARS_SHAPE, bucket, part, wanted[0], name="bars")]
-        elif wanted is not None and most <= PAGE_ROWS:
+            return in_order(few_points_of(self._asker, BARS_SHAPE, bucket, part, wanted[0], name="bars"))
+        if wanted is not None and most <= PAGE_ROWS:
             # So few that there is no need to count them first.
             tables = [points_of(self._asker, BARS_SHAPE, bucket, part, wanted, name="bars")]
         elif wanted is None and self._fit_a_page(resolution, part):
@@ -174,7 +174,7 @@ class InfluxBarStore(InfluxStore):
             stage="bars",
             guard=lease.check,
         )
-        self._note_answers(lease, story)
+        self.note_answers(lease, story)
 
     def _roll_up(self, lease: DayLease, resolution: Resolution, day: dt.date, trades: Mapping[str, int]) -> int:
         """Have the server make one resolution; return how many bars there are."""

@@ -24,7 +24,7 @@ class Sockets:
     def watch(self, pool: urllib3.HTTPConnectionPool) -> None:
         """Know every socket that a pool opens from now on."""
         base: Any = pool.ConnectionCls  # Any: a class that is known at run time only, http's or https's
-        add = self._add
+        add = self.add
 
         class Watched(base):  # type: ignore[misc] # as just said
             def connect(self) -> None:
@@ -42,6 +42,7 @@ class Sockets:
                 # The method of the plain socket: TLS would take itself apart under the thread that is reading.
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
 
-    def _add(self, opened: socket.socket) -> None:
+    def add(self, opened: socket.socket) -> None:
+        """Know a socket."""
         with self._lock:
             self._known.add(opened)

@@ -66,7 +66,7 @@ class InfluxStore:
         self._connection.close()
 
     @staticmethod
-    def _note_answers(lease: DayLease, story: WriteStory) -> None:
+    def note_answers(lease: DayLease, story: WriteStory) -> None:
         """Let others wait after a write some of whose requests were sent again: the first of them may still arrive."""
         if story.retries > 0:
             lease.unanswered()

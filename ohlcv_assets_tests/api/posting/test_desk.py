@@ -226,7 +226,7 @@ def test_all_that_waits_goes_into_one_commit() -> None:
     def commit(posts: Sequence[Post]) -> Done:
         groups.append(len(posts))
         begun.set()
-        assert go.wait(20)
+        assert go.wait(120)
         return answered(posts)
 
     async def use(desk: Desk) -> list[Any]:  # Any: answers and errors
@@ -261,7 +261,7 @@ def test_a_request_that_the_store_refuses_takes_no_other_with_it() -> None:
         instants = [int(one.trades.ts[0]) - START for one in posts]
         groups.append(instants)
         begun.set()
-        assert go.wait(20)
+        assert go.wait(120)
         if 2 not in instants:
             return answered(posts)
         decided = [answered([one]).verdicts[0] if at == 1 else None for one, at in zip(posts, instants, strict=True)]
@@ -338,7 +338,7 @@ def test_who_waits_when_the_service_stops_is_told() -> None:
 
     def commit(posts: Sequence[Post]) -> Done:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(120)
         return answered(posts)
 
     waiting: list[asyncio.Task[Verdict]] = []

@@ -51,6 +51,7 @@ def in_bulk(server: Server, wish: Wish = "bulk") -> BulkPlan:
 def impatient(store: InfluxTradeStore) -> InfluxTradeStore:
     """Let a store wait less long until it takes the leases of the dead: their requests end sooner here."""
     store._leases.terms = replace(store._leases.terms, grace=GRACE)
+    store._closings._leases.terms = store._steady._watch._terms = store._leases.terms
     return store
 
 

@@ -22,7 +22,7 @@ from ohlcv_assets_tests.stores.made import FIRST, batches, day_number, made_day,
 
 pytestmark = pytest.mark.integration
 
-KILLS = 8
+KILLS = 5
 PER_SYMBOL = 2_000
 
 

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from ohlcv_assets.errors import StoreUnavailableError
+from ohlcv_assets.progress import Observer, Progress, nobody
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets_tests.server_fixtures import RAN_ON, SKIPPED
 from ohlcv_assets_tests.servers import NoServerError, OwnServer, influxd, made_layout
@@ -47,10 +49,26 @@ def opened(server: OwnServer, **changes: Any) -> Iterator[InfluxTradeStore]:
     store.close()
 
 
-def load(store: InfluxTradeStore, seed: int = 1) -> dict[str, float | int | str]:
+def load(store: InfluxTradeStore, seed: int = 1, observer: Observer = nobody) -> dict[str, float | int | str]:
     """Replace the first day and return the figures of the load."""
     table = made_day(FIRST, PER_SYMBOL, seed=seed)
-    return dict(store.replace_day(promise(FIRST, table, str(seed)), batches(table)).detail)
+    return dict(store.replace_day(promise(FIRST, table, str(seed)), batches(table), observer).detail)
+
+
+class Halfway:
+    """Comes to be as soon as some of a load was stored, and most of it was not."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def __call__(self, event: Progress) -> None:
+        """Take notice of how far a load is."""
+        if event.stage == "load" and event.done > 0:
+            self._event.set()
+
+    def wait(self) -> None:
+        """Wait for it."""
+        assert self._event.wait(120)
 
 
 def require_exactly(store: InfluxTradeStore, seed: int = 1) -> None:
@@ -66,9 +84,10 @@ def test_a_server_killed_during_a_load(own_server: OwnServer, carrier: str) -> N
     with opened(own_server, carrier=carrier, rows_per_second=15_000) as store:
         load(store, seed=0)
         story: dict[str, float | int | str] = {}
-        loader = threading.Thread(target=lambda: story.update(load(store)))
+        halfway = Halfway()
+        loader = threading.Thread(target=lambda: story.update(load(store, observer=halfway)))
         loader.start()
-        time.sleep(0.7)
+        halfway.wait()
         own_server.kill()
         time.sleep(0.5)
         own_server.start()
@@ -81,11 +100,17 @@ def test_a_server_killed_during_a_load(own_server: OwnServer, carrier: str) -> N
 def test_a_server_killed_while_nobody_is_patient(own_server: OwnServer) -> None:
     """A load that gives up before the server is back leaves a dirty day, and running it again heals it."""
     with opened(own_server, rows_per_second=15_000, deadline=1.0) as store:
-        killer = threading.Timer(0.7, own_server.kill)
-        killer.start()
-        with pytest.raises(StoreUnavailableError, match="nothing is lost"):
-            load(store)
-        killer.join()
+        halfway = Halfway()
+
+        def kill() -> None:
+            halfway.wait()
+            own_server.kill()
+
+        with ThreadPoolExecutor(1) as pool:
+            killed = pool.submit(kill)
+            with pytest.raises(StoreUnavailableError, match="nothing is lost"):
+                load(store, observer=halfway)
+            killed.result()
         own_server.start()
         assert store.day_records()[FIRST].state == "dirty"
         load(store)
@@ -135,13 +160,14 @@ def test_a_server_that_dies_of_its_memory_limit(request: pytest.FixtureRequest) 
     if shutil.which("prlimit") is None:
         pytest.skip("NOT TESTED: a server that dies of its memory limit, since there is no prlimit here")
     with limited(request, GOGC="400") as server, opened(server, rows_per_second=15_000) as store:
-        loader = threading.Thread(target=load, args=(store,))
+        halfway = Halfway()
+        loader = threading.Thread(target=load, args=(store, 1, halfway))
         loader.start()
-        time.sleep(0.5)
+        halfway.wait()
         # No further page may be mapped from now on: the runtime ends the process at its next allocation.
         subprocess.run(["prlimit", f"--pid={server.pid}", "--as=1000000"], check=True)
         assert server.process is not None
-        server.process.wait(timeout=60)
+        server.process.wait(timeout=120)
         server.start()
         loader.join()
         require_exactly(store)

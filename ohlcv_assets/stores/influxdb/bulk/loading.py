@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
-
-import pyarrow as pa
 
 from ohlcv_assets.errors import StoreAccessError, StoreUnavailableError
 from ohlcv_assets.progress import Observer, Progress
+from ohlcv_assets.stores.base import DayContent
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
+from ohlcv_assets.stores.influxdb.bulk.making import Going, Making
 from ohlcv_assets.stores.influxdb.bulk.names import KnownNames
 from ohlcv_assets.stores.influxdb.bulk.sending import Errand, send
+from ohlcv_assets.stores.influxdb.bulk.settling import Settling
 from ohlcv_assets.stores.influxdb.bulk.shards import Shard, Shards
 from ohlcv_assets.stores.influxdb.bulk.telling import Teller
 from ohlcv_assets.stores.influxdb.connection import LONGEST_PAUSE, Connection
@@ -33,39 +34,18 @@ from ohlcv_assets.stores.influxdb.leasing.closings import Closings
 from ohlcv_assets.stores.influxdb.leasing.lease import DayLease
 from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import MIN_NS
-from ohlcv_assets.stores.influxdb.tsm.encoding import FilePlan, TsmFile, trade_files
-from ohlcv_assets.stores.influxdb.tsm.index import MOST_BYTES
+from ohlcv_assets.stores.influxdb.tsm.encoding import TsmFile
 from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.story import WriteStory
+from ohlcv_assets.stores.tables import Feed
 from ohlcv_assets.units import day_start
 
 MARKER: Final = "bulk_shard"
 """Measurement of the points that make shards exist; each is deleted as soon as it is written."""
 
-_SHARE: Final = 3
-"""A third of the memory is for the file that is being made, the rest for those that wait to be sent."""
 
-
-@dataclass
-class Going:
-    """A day on its way.
-
-    Attributes
-    ----------
-    day
-        UTC.
-    tables
-        ``STORED``, sorted by (symbol, ts).
-    expected
-        How many trades.
-    loaded
-        How many are there.
-    """
-
-    day: dt.date
-    tables: Iterable[pa.Table]
-    expected: int
-    loaded: int = 0
+_THREADS: Final = 2
+"""Pieces that a load alone encodes at a time, while it reads the next."""
 
 
 class _Cargo:
@@ -156,18 +136,41 @@ class BulkLoader:
             )
         return self._shards
 
-    def load(self, days: Sequence[Going], lease: DayLease, share: int, observer: Observer) -> WriteStory:
-        """Load days of which nothing is there.
+    def making(self, contents: Sequence[DayContent], feeds: Sequence[Feed], share: int) -> Making:
+        """Return the files of days, to be made from now on.
 
         Parameters
         ----------
-        days
-            In order; each lies in one shard. Those of the same shard that fit into the memory go together: a shard is
-            closed and opened once for them.
-        lease
-            Of the days, shown as writing.
+        contents, feeds
+            In order; each day lies in one shard. Those of the same shard that fit into the memory go together: a
+            shard is closed and opened once for them.
         share
             Among how many loads the memory is divided.
+        """
+        days = [Going(content.day, feed, content.rows) for content, feed in zip(contents, feeds, strict=True)]
+        # Of several loads others are at work while one waits.
+        return Making(days, self._plan.memory // share, _THREADS if share == 1 else 1)
+
+    def ready(self, making: Making, check: Callable[[], None]) -> None:
+        """Make what loading needs exist, while files are made: the marks for readers, and the first day's shard."""
+        day = next((going.day for going in making.days if going.expected > 0), None)
+        if day is not None:
+            self._closings.ready()
+            self._shard_of(day, check)
+
+    @contextmanager
+    def loaded(self, making: Making, lease: DayLease, observer: Observer) -> Iterator[WriteStory]:
+        """Load days of which nothing is there, and yield what happened.
+
+        While the context lasts the mark of the last restore is taken back and the lease of its shard given back; at
+        its end both are.
+
+        Parameters
+        ----------
+        making
+            Their files.
+        lease
+            Of the days, shown as writing.
         observer
             Told of every file that is there.
 
@@ -179,42 +182,52 @@ class BulkLoader:
             It will not take them.
         """
         teller = Teller(self._connection.address.url)
-        most = self._plan.memory // share // _SHARE
-        plan = FilePlan(most_bytes=min(MOST_BYTES, most))
-        cargo = _Cargo(self._plan.memory // share - most)
-        with self._still():
-            for going in days:
-                shard: Shard | None = None
-                for file in trade_files(going.tables, plan):
-                    # Not before there is something to load.
-                    shard = shard or self._shard_of(going.day, lease.check)
-                    if not cargo.takes(shard, file):
-                        self._unload(cargo, lease, teller, observer)
-                    cargo.add(shard, going, file)
-            self._unload(cargo, lease, teller, observer)
-        return teller.story()
+        cargo = _Cargo(making.room)
+        with self._still(), Settling() as settling:
+            for going, file in making:
+                shard = self._shard_of(going.day, lease.check)
+                if not cargo.takes(shard, file):
+                    self._unload(cargo, making, lease, teller, settling, observer)
+                cargo.add(shard, going, file)
+            self._unload(cargo, making, lease, teller, settling, observer)
+            yield teller.story()
+            settling.wait()
 
-    def _unload(self, cargo: _Cargo, lease: DayLease, teller: Teller, observer: Observer) -> None:
+    def _unload(
+        self,
+        cargo: _Cargo,
+        making: Making,
+        lease: DayLease,
+        teller: Teller,
+        settling: Settling,
+        observer: Observer,
+    ) -> None:
         """Load what was gathered, and tell of it."""
         if cargo.files:
-            self._put(cargo.files[0][0].day, [file for _, file in cargo.files], lease, teller)
+            # The lease of the same shard may not be given back yet.
+            settling.wait()
+            self._put(cargo.files[0][0].day, [file for _, file in cargo.files], lease, teller, settling)
         for going, file in cargo.files:
             teller.loaded(file)
             going.loaded += file.rows
             detail = teller.story().detail()
             observer(Progress("load", going.day.isoformat(), going.loaded, going.expected, "trades", detail))
+            making.sent(file.size)
         cargo.empty()
 
-    def _put(self, day: dt.date, files: Sequence[TsmFile], lease: DayLease, teller: Teller) -> None:
+    def _put(self, day: dt.date, files: Sequence[TsmFile], lease: DayLease, teller: Teller, settling: Settling) -> None:
         """Load files into the shard of a day, wherever that is."""
         until = time.monotonic() + self._plan.deadline
         shard = self._shard_of(day, lease.check)
         while True:
-            with self._leases.shard(shard.id) as held:
-                there = send(self._errand(day, shard, (lease, held), teller), files)
+            with ExitStack() as stack:
+                held = stack.enter_context(self._leases.shard(shard.id))
+                errand = self._errand(day, shard, (lease, held), teller)
+                there = send(errand, files)
                 lease.waited += held.waited
-            if there:
-                return
+                if there:
+                    settling.begin(errand.closing, stack.pop_all())
+                    return
             # The shard has gone since we heard of it: its bucket was made anew, or retention took it.
             if time.monotonic() >= until:
                 raise StoreUnavailableError(
@@ -250,19 +263,18 @@ class BulkLoader:
     def _shard_of(self, day: dt.date, check: Callable[[], None], *, afresh: bool = False) -> Shard:
         """Return the shard of a day, made where there is none."""
         start = max(day_start(day), MIN_NS)
-        # Somebody else may have made it since we heard of shards.
-        shard = (None if afresh else self.shards().holding(start)) or self.shards(afresh=True).holding(start)
+        shard = self.shards(afresh=afresh).holding(start)
         if shard is None:
-            self._make(start, check)
-            shard = self.shards(afresh=True).holding(start)
+            # Or it is there since we heard of shards, and stays as it is.
+            shard = self._made(start, check).holding(start)
         if shard is None:
             raise StoreUnavailableError(
                 f"InfluxDB at {self._connection.address.url} has made no shard for {day}: run the same again."
             )
         return shard
 
-    def _make(self, instant: int, check: Callable[[], None]) -> None:
-        """Make the shard of an instant exist.
+    def _made(self, instant: int, check: Callable[[], None]) -> Shards:
+        """Make the shard of an instant exist, and return the shards.
 
         A point does that, and may be deleted at once. It is of a measurement of its own, so that it is no trade for
         anybody, and the server's clean-up after the delete meets no series that somebody writes.
@@ -277,4 +289,10 @@ class BulkLoader:
             body=b"%s made=1i %d\n" % (MARKER.encode(), instant),
             patience=self._plan.deadline,
         )
-        delete_range(guarded, self._bucket, MARKER, instant, instant + 1, doing=doing, patience=self._plan.deadline)
+        patience = self._plan.deadline
+        with ThreadPoolExecutor(1, "shard") as beside:
+            where = (self._bucket, MARKER, instant, instant + 1)
+            gone = beside.submit(delete_range, guarded, *where, doing=doing, patience=patience)
+            shards = self.shards(afresh=True)
+            gone.result()
+        return shards

@@ -62,6 +62,8 @@ class Errand:
 def send(errand: Errand, files: Sequence[TsmFile]) -> bool:
     """Send files together until they are in their shard; return False where there is no such shard.
 
+    Where they are there the shard is still marked as closed: the caller takes that back.
+
     Every attempt has other names: one that failed may have left an unfinished file, which the server would not empty
     before it writes the next (docs/decisions/0005).
 
@@ -110,8 +112,8 @@ def _attempt(
     if not isinstance(outcome, Reply):
         errand.unanswered()
         return outcome
-    errand.closing.end()
     if not passed:
+        errand.closing.end()
         return failure_of_reply(outcome, time.time())
     errand.known.add(errand.shard, chosen, email.utils.parsedate_to_datetime(outcome.headers["date"]).timestamp())
     return None

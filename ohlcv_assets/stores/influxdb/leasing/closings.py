@@ -104,6 +104,7 @@ class Closings:
 
     def __init__(self, leases: Leases) -> None:
         self._leases = leases
+        self._id: str | None = None
         # No bucket of ours has a dot in its name.
         self.name = f"ohlcv/{leases.scope}.restores"
 
@@ -140,18 +141,38 @@ class Closings:
         """Return the marks of one shard, whose lease is held."""
         return Closing(self, shard, span)
 
+    def ready(self) -> None:
+        """Make the label exist and remember it, so that setting a mark is one request."""
+        while self._id is None:
+            found, _ = self._leases.labels.named(self.name)
+            # Where somebody else makes it at the same time it is found.
+            found = found or self._leases.labels.create(self.name, {})
+            self._id = None if found is None else found.id
+
+    def begin(self, shard: int, span: Span) -> None:
+        """Mark a shard as closed from now on."""
+        clock = self._leases.clock
+        if self._id is not None and clock.known:
+            mark = Mark.made("begun", shard, clock.latest())
+            if self._leases.labels.change(self._id, {_key(span): mark.text}):
+                return
+        self.put("begun", shard, span)
+
     def put(self, state: State, shard: int, span: Span) -> None:
-        """Set the mark of a shard."""
+        """Set the mark of a shard, and forget those of long ago."""
         labels = self._leases.labels
         while True:
             found, now = labels.named(self.name)
-            marked = {f"{span[0]}/{span[1]}": Mark.made(state, shard, now).text}
+            marked = {_key(span): Mark.made(state, shard, now).text}
             if found is None:
-                if labels.create(self.name, marked) is not None:
+                made = labels.create(self.name, marked)
+                if made is not None:
+                    self._id = made.id
                     return
                 continue
             old = [key for key, text in found.properties.items() if now - Mark.of(text).since > KEPT]
             if labels.change(found.id, {**dict.fromkeys(old, ""), **marked}):
+                self._id = found.id
                 return
 
     def forget(self) -> None:
@@ -180,7 +201,7 @@ class Closing:
 
     def begin(self) -> None:
         """Say that the shard may be closed from now on."""
-        self._closings.put("begun", self._shard, self._span)
+        self._closings.begin(self._shard, self._span)
 
     def end(self) -> None:
         """Say that it is open again; not while a request without a reply may still be at work."""
@@ -194,6 +215,10 @@ class Closing:
 
 def _over(lease: Label, mark: Mark, watch: Watch, now: float) -> bool:
     return watch.over(lease, now) or (has_ended(lease, now) and now - mark.since > SURELY_OVER)
+
+
+def _key(span: Span) -> str:
+    return f"{span[0]}/{span[1]}"
 
 
 def _span_of(key: str) -> Span:

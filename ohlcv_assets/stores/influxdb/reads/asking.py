@@ -193,8 +193,7 @@ class Asker:
             return _failure_inside(str(error))
 
     def _send_flux(self, text: str) -> Reply:
-        return self._connection.send(
-            "POST",
+        return self._connection.ask(
             "/api/v2/query",
             query={"org": self._connection.address.org},
             body=text.encode(),
@@ -203,8 +202,7 @@ class Asker:
         )
 
     def _send_influxql(self, bucket: str, text: str, accept: str, *, chunked: bool = True) -> Reply:
-        return self._connection.send(
-            "POST",
+        return self._connection.ask(
             "/query",
             # In chunks the server holds one of them in memory, not the whole reply.
             query={"db": bucket, "epoch": "ns", **({"chunked": "true"} if chunked else {})},

@@ -28,8 +28,9 @@ from ohlcv_assets.units import MINUTE, SECOND, Nanos
 PAGE_ROWS: Final = 200_000
 """Points of one request: trades are about 12 MB of CSV, and as much again as a table."""
 
-FEW_ROWS: Final = 20_000
-"""Points of one symbol that are asked for in the form that the server writes soonest."""
+FEW_ROWS: Final = 50_000
+"""Points of one symbol that are asked for in the form that is written and read soonest; the server holds all of them
+in memory at once."""
 
 LEAST_PAGE: Final = 1_000
 """A page that takes too long is asked for in smaller ones down to this."""
@@ -224,8 +225,11 @@ def _whole(shape: Shape, found: pa.Table) -> pa.Table:
     """Return a reply as points, none of which lacks a field."""
     fields = (found[field] for field in shape.fields)
     columns = [symbols_of_tags(found["tags"]), found["time"].cast(TS_TYPE), *fields]
-    table = pa.Table.from_arrays(columns, names=shape.schema.names)
-    return require_whole(table, shape.what).cast(shape.schema)
+    table = require_whole(pa.Table.from_arrays(columns, names=shape.schema.names), shape.what)
+    if [column.type for column in columns] == shape.schema.types:
+        # A cast of what needs none takes as long as all the rest of this.
+        return pa.Table.from_arrays(columns, schema=shape.schema)
+    return table.cast(shape.schema)
 
 
 def _select(shape: Shape, symbol: str | None = None) -> str:

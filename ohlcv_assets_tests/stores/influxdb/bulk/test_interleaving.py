@@ -64,7 +64,7 @@ class Play:
             store = self.store()
             try:
                 turn = 0
-                while time.monotonic() < self._until:
+                while turn == 0 or time.monotonic() < self._until:
                     act(store, turn)
                     turn += 1
             except BaseException as error:  # noqa: BLE001  # told to the test

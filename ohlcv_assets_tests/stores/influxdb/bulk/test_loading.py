@@ -15,10 +15,12 @@ from ohlcv_assets.errors import (
     StoreRejectedError,
     StoreUnavailableError,
 )
-from ohlcv_assets.progress import Progress
+from ohlcv_assets.market.schema import STORED
+from ohlcv_assets.progress import Progress, nobody
 from ohlcv_assets.stores.base import DayContent, GivenDay
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
 from ohlcv_assets.stores.influxdb.bulk.loading import MARKER
+from ohlcv_assets.stores.influxdb.bulk.making import Going, Making
 from ohlcv_assets.stores.influxdb.bulk.shards import Shards
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
@@ -101,6 +103,22 @@ def test_days_around_the_end_of_a_week(any_server: Server, open_on: Callable[[Se
     require(store, {3: 2, 4: 3, 5: 1, 6: 0})
 
 
+def test_no_file_goes_into_another_shard(store: InfluxTradeStore, fake_server: Fake) -> None:
+    """However days are put together: those of two weeks go into two shards, whatever memory there is."""
+    days = [day_number(offset) for offset in (4, 5)]
+    going = [Going(day, [made_day(day, 10).select(STORED.names)], 30) for day in days]
+    loader = store._loader
+    assert loader is not None
+    with (
+        store._leases.days(days) as lease,
+        lease.writing(),
+        Making(going, 1_000_000) as making,
+        loader.loaded(making, lease, nobody),
+    ):
+        pass
+    assert [len(names) for names in fake_server.faults.backups.names.values()] == [1, 1]
+
+
 def test_nothing_but_trades_is_left(any_server: Server, open_on: Callable[[Server], Open]) -> None:
     """The point that made the shard is gone, and so is its measurement."""
     store = open_on(any_server)()
@@ -155,7 +173,7 @@ def test_large_days_are_several_files(
 @pytest.mark.parametrize("what", ["reset", "refuse", "answer", "swallow"])
 def test_restores_that_are_not_answered(fake_server: Fake, open_on: Callable[[Server], Open], what: Any) -> None:
     """One that worked is found by its name; one that did not is sent again, under another; Any: a fault."""
-    store = open_on(fake_server)(timeout=0.3)
+    store = open_on(fake_server)(timeout=1.5 if what == "swallow" else 60.0)
     fake_server.faults.add(what, path=RESTORE, status=500)
     report = load(store)
     worked = what in {"reset", "swallow"}

@@ -12,6 +12,7 @@ from ohlcv_assets.stores.influxdb.connection import Connection
 from ohlcv_assets.stores.influxdb.leasing import closings as marks
 from ohlcv_assets.stores.influxdb.leasing.closings import Closings, Seen
 from ohlcv_assets.stores.influxdb.leasing.holders import Terms, Watch, properties_of
+from ohlcv_assets.stores.influxdb.leasing.labels import Label
 from ohlcv_assets.stores.influxdb.leasing.leases import Leases
 from ohlcv_assets.stores.influxdb.leasing.processes import this_process
 from ohlcv_assets_tests.servers import Server
@@ -159,3 +160,40 @@ def test_marks_of_a_bucket_that_is_no_more(leases: Leases, closings: Closings, s
     closings.forget()
     assert dict(seen().marks) == {}
     assert leases.labels.all(closings.name)[0] == []
+
+
+def test_a_label_that_is_ready(
+    leases: Leases, closings: Closings, seen: Callable[[], Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has made it ready begins without looking for it; who finds it gone makes it again."""
+    closings.ready()
+    closings.ready()
+    other = Closings(leases)
+    other.ready()
+    assert seen().marks == {}
+    with leases.shard(12):
+        with monkeypatch.context() as patched:
+            patched.setattr(leases.labels, "named", None)
+            closings.begin(12, WEEK)
+            assert seen().closed(WEEK) is not None
+        other.forget()
+        assert seen().closed(WEEK) is None
+        closings.begin(12, WEEK)
+        assert seen().closed(WEEK) is not None
+
+
+def test_two_who_make_the_label(leases: Leases, closings: Closings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of two who make it at the same time finds the other's."""
+    labels, looks = leases.labels, [False]
+    named, create = labels.named, labels.create
+
+    def looked(name: str) -> tuple[Label | None, float]:
+        return named(name) if looks.pop() else (None, 0.0)
+
+    other = create(closings.name, {})
+    assert other is not None
+    looks = [True, False]
+    monkeypatch.setattr(labels, "named", looked)
+    closings.ready()
+    assert looks == []
+    assert closings._id == other.id

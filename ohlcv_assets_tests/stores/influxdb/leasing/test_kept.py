@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 DAY = dt.date(2024, 1, 1)
 NEXT = dt.date(2024, 1, 2)
-TERMS = Terms(life=30.0, grace=0.2, patience=10.0)
+TERMS = Terms(life=30.0, grace=0.2, patience=60.0)
 
 
 @dataclass
@@ -69,7 +69,7 @@ def _both(any_server: Server) -> Iterator[Both]:
     """Give the two on a fake server and on a real one."""
     with both_on(any_server) as both:
         yield both
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(thread.name == "kept-lease" for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "no thread is left"
         time.sleep(0.01)
@@ -106,19 +106,21 @@ def test_it_is_kept_between_uses(both: Both) -> None:
     assert both.seen() == []
 
 
-def test_using_it_again_asks_the_server_nothing(fake_server: Fake) -> None:
-    """That is what it is kept for."""
+def test_using_it_again_asks_the_server_nothing(fake_server: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what it is kept for; whether somebody waits is looked at now and then, here never."""
+    monkeypatch.setattr(kept_module, "LOOK", 3_600.0)
     with both_on(fake_server) as both, both.kept.keeping():
         both.mark(DAY)
         before = fake_server.faults.count("/")
         for _ in range(20):
             both.mark(DAY)
-        assert fake_server.faults.count("/") - before <= 2, "but for a look whether somebody waits"
+        assert fake_server.faults.count("/") == before
 
 
 @pytest.mark.parametrize("using", [False, True])
-def test_whoever_waits_gets_it(both: Both, using: bool) -> None:
-    """Soon, whether it is in use all the time or not at all; and the next use waits for its turn."""
+def test_whoever_waits_gets_it(both: Both, using: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Because they wait, whether it is in use all the time or not at all; and the next use waits for its turn."""
+    monkeypatch.setattr(kept_module, "IDLE", 3_600.0)
     with both.kept.keeping():
         first = both.mark(DAY)
         over = threading.Event()
@@ -130,11 +132,8 @@ def test_whoever_waits_gets_it(both: Both, using: bool) -> None:
         thread = threading.Thread(target=use)
         if using:
             thread.start()
-        began = time.monotonic()
-        with both.other.day(DAY) as lease:
-            assert time.monotonic() - began < 5
-            with lease.deleting():
-                assert "delete deleting" in both.seen()
+        with both.other.day(DAY) as lease, lease.deleting():
+            assert "delete deleting" in both.seen()
         over.set()
         if using:
             thread.join()
@@ -155,7 +154,7 @@ def test_it_is_given_back_when_nobody_uses_it(both: Both, monkeypatch: pytest.Mo
     monkeypatch.setattr(kept_module, "LOOK", 0.02)
     with both.kept.keeping():
         first = both.mark(DAY)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while both.seen():
             assert time.monotonic() < deadline
             time.sleep(0.02)

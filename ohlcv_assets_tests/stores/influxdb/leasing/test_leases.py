@@ -222,15 +222,6 @@ def test_a_lost_reply_does_not_keep_a_lease(fake_server: Fake, open_leases: Call
     assert seen(leases) == []
 
 
-def test_a_lease_is_renewed(any_server: Server, open_leases: Callable[[Server], Open]) -> None:
-    """Somebody who holds a day for longer than a lease lasts keeps it."""
-    open_ = open_leases(any_server)
-    with open_(Terms(life=2.0)).day(DAY) as lease:
-        with pytest.raises(StoreBusyError):
-            elsewhere_and(open_(Terms(patience=4.0)), DAY)
-        lease.check()
-
-
 def test_a_lease_comes_back_after_the_server_was_away(fake_server: Fake, open_leases: Callable[[Server], Open]) -> None:
     """While it cannot be renewed requests have to wait; afterwards it is still ours, and shows what we do."""
     leases = open_leases(fake_server)(Terms(life=2.0, grace=10.0, patience=1.0))
@@ -313,7 +304,7 @@ def raises(act: Callable[[], None], kind: type[Exception], but: tuple[type[Excep
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)

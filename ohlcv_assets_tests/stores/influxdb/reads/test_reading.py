@@ -14,6 +14,7 @@ from ohlcv_assets.market.schema import SYMBOL_TYPE, TS_TYPE
 from ohlcv_assets.stores.influxdb.lineprotocol.literals import tag_text
 from ohlcv_assets.stores.influxdb.reads.reading import (
     ReplyError,
+    Types,
     flux_table,
     influxql_table,
     packed_table,
@@ -114,6 +115,17 @@ def test_a_packed_reply_becomes_a_table() -> None:
     for empty in nothing:
         assert packed_table(packed(empty), TYPES).schema.names == list(TYPES)
         assert packed_table(packed(empty), TYPES).num_rows == 0
+
+
+@pytest.mark.parametrize("types", [TYPES, {**TYPES, "price": pa.float32()}, dict(reversed(TYPES.items()))])
+def test_whole_rows_of_one_series_become_the_same_table(types: Types) -> None:
+    """By compiled code where the columns are such, and otherwise by the library: nobody can tell."""
+    series = {"tags": {"symbol": "a,b"}, "columns": ["time", "price"], "values": [[-1, 1.5], [2, 0.25]]}
+    table = packed_table(packed({"series": [series]}), types)
+    assert table.schema == pa.schema(list(types.items()))
+    assert symbols_of_tags(table["tags"]).to_pylist() == ["a,b", "a,b"]
+    assert table["time"].to_pylist() == [-1, 2]
+    assert table["price"].to_pylist() == [1.5, 0.25]
 
 
 @pytest.mark.parametrize(

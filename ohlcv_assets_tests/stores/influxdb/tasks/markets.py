@@ -123,7 +123,7 @@ class Market:
             expected = by_pandas([trade for trade in self.written if start <= trade[1] < stop], resolution)
             assert_same(expected, self.bars.read(resolution, Nanos(start), Nanos(2**62)))
 
-    def wait(self, passes: Callable[[], Any], seconds: float = 20.0) -> None:
+    def wait(self, passes: Callable[[], Any], seconds: float = 90.0) -> None:
         """Wait until something is true."""
         until = time.monotonic() + seconds
         while not passes():

@@ -256,7 +256,7 @@ def test_a_task_makes_bars(real_server: Server, real_layout: Layout) -> None:
     path = f"/api/v2/tasks/{task.id}/runs"
     made: Any = connection.call("POST", path, doing="run", document=run).document()
     status = None
-    for _ in range(200):
+    for _ in range(900):
         # A run is nowhere for a moment while it goes from the queue into the history.
         reply = connection.call("GET", f"{path}/{made['id']}", doing="look", accept=frozenset({404}))
         status = reply.document().get("status")
