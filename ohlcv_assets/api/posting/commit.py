@@ -173,8 +173,13 @@ class Committer:
         found = self._known.look(self._unsure)
         meant = dict(zip(self._unsure.keys(), self._unsure.contents(), strict=True))
         ours = [meant[key] == content for key, content in zip(found.keys(), found.contents(), strict=True)]
+        there = found.take(np.array(ours, np.bool_))
+        # InfluxDB shows what it could not write to its disk, until it is restarted: it has to take it once more.
+        again = there.take(np.isin(there.ts // DAY, [_day_number(day) for day in self._known.opened()]))
+        if len(again) > 0:
+            self._project.trade_store.append(again.table(self._names))
         self._unsure = NOTHING
-        return found.take(np.array(ours, np.bool_))
+        return there
 
     def _answered_before(self, work: _Work) -> None:
         """Answer what was posted under the same key before: the same way, or not at all where it was something else."""

@@ -27,6 +27,7 @@ from ohlcv_assets.stores.influxdb.writer.ledger import Batch, Ledger
 from ohlcv_assets.stores.influxdb.writer.queue import BatchQueue
 from ohlcv_assets.stores.influxdb.writer.retry import Patience, pause
 from ohlcv_assets.stores.influxdb.writer.story import Meter
+from ohlcv_assets.units import Nanos
 
 POLL: Final = 0.05
 """Seconds between looks at a breaker that somebody else is probing."""
@@ -54,6 +55,9 @@ class Target:
         Whether bodies are compressed.
     guards
         Called before every request; an OSError stands for a request that failed.
+    canary_at
+        Instant of the canary, near which its bucket has points: one on its own would have the server make a shard, and
+        a shard that cannot be made, for lack of room, is given up until the server is restarted. Today where None.
     """
 
     server: str
@@ -62,6 +66,7 @@ class Target:
     doing: str
     gzipped: bool
     guards: tuple[Callable[[], None], ...] = ()
+    canary_at: Nanos | None = None
 
 
 @dataclass(slots=True)
@@ -198,9 +203,10 @@ class Sender:
             self._wait(max(POLL, min(parts.breaker.wait(now), remaining)))
 
     def _probe(self) -> None:
-        """Send a canary: one harmless point, the same all day."""
-        parts = self._parts
-        day = int(parts.clock.epoch()) // _DAY * _DAY * _NANOS
+        """Send a canary: one harmless point, the same each time."""
+        parts, day = self._parts, self._target.canary_at
+        if day is None:
+            day = Nanos(int(parts.clock.epoch()) // _DAY * _DAY * _NANOS)
         started = parts.clock.now()
         body = f"{CANARY_MEASUREMENT} alive=1i {day}\n".encode()
         failure = self._send(self._target.canary_bucket, body, gzipped=False)

@@ -6,8 +6,10 @@ does not: the course of one write (``load``).
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from ohlcv_assets.progress import Observer, nobody
 from ohlcv_assets.stores.influxdb.connection import Connection
@@ -21,6 +23,7 @@ from ohlcv_assets.stores.influxdb.writer.plan import LoadPlan
 from ohlcv_assets.stores.influxdb.writer.sender import Target
 from ohlcv_assets.stores.influxdb.writer.story import WriteStory
 from ohlcv_assets.stores.influxdb.writer.usage import ServerUsage, server_process
+from ohlcv_assets.units import Nanos, day_start
 
 
 def _allow() -> None:
@@ -122,11 +125,11 @@ class Writer:
         After an error some bodies are stored, and one that was under way may still be on its way into the store for
         as long as the server needs for it.
         """
-        guards = (self._check, guard)
+        gzipped, guards = self._plan.compression == "gzip", (self._check, guard)
         limit = Limit(self._plan.connections, self._connections)
         load = Load(
             self._plan,
-            Target(self._address.url, bucket, self._status, doing, self._plan.compression == "gzip", guards),
+            Target(self._address.url, bucket, self._status, doing, gzipped, guards, _beginning(subject)),
             Subject(stage, subject, expected, unit),
             observer,
             carrier=self._carrying(),
@@ -147,3 +150,10 @@ class Writer:
             if self._carrier is None:
                 self._carrier = carrier_of(self._address, self._plan)
             return self._carrier
+
+
+def _beginning(subject: str) -> Nanos | None:
+    """Return when the day begins that a write is about, of which the status bucket has a record; None for others."""
+    with suppress(ValueError):
+        return day_start(dt.date.fromisoformat(subject))
+    return None

@@ -17,6 +17,8 @@ from ohlcv_assets.stores.influxdb.writer.queue import BatchQueue
 from ohlcv_assets.stores.influxdb.writer.retry import Patience
 from ohlcv_assets.stores.influxdb.writer.sender import Parts, Sender, Target
 from ohlcv_assets.stores.influxdb.writer.story import Meter
+from ohlcv_assets.stores.influxdb.writer.writer import _beginning
+from ohlcv_assets.units import Nanos
 from ohlcv_assets_tests.stores.influxdb.writer.scripted import (
     BUSY,
     DONE,
@@ -66,9 +68,11 @@ class Bench:
     def _tell(self) -> None:
         self.told += 1
 
-    def run(self, *, gzipped: bool = False, guards: tuple[Callable[[], None], ...] = ()) -> None:
+    def run(
+        self, *, gzipped: bool = False, guards: tuple[Callable[[], None], ...] = (), canary_at: Nanos | None = None
+    ) -> None:
         """Let the sender send, and raise what stopped it."""
-        target = Target("http://server", "trades", "status", "write a day", gzipped, guards)
+        target = Target("http://server", "trades", "status", "write a day", gzipped, guards, canary_at)
         Sender(target, self.parts).run()
         if self.parts.halt.error is not None:
             raise self.parts.halt.error
@@ -194,6 +198,15 @@ def test_the_breaker_opens_and_a_canary_closes_it() -> None:
     canaries = bench.carrier.bodies("status")
     assert set(canaries) == {b"canary alive=1i 1699920000000000000\n"}
     assert (bench.parts.breaker.openings, bench.parts.breaker.state) == (1, "closed")
+
+
+def test_a_canary_goes_where_points_are() -> None:
+    """On a full disk a server cannot make a shard for it, and would not try again before it is restarted."""
+    bench = Bench(*[RESET] * 3, threshold=3)
+    bench.run(canary_at=Nanos(5))
+    assert set(bench.carrier.bodies("status")) == {b"canary alive=1i 5\n"}
+    assert _beginning("2024-01-01") == 1_704_067_200 * 10**9
+    assert _beginning("a few trades") is None
 
 
 @pytest.mark.parametrize("verdict", [REVOKED, DROPPED, LARGE])
