@@ -50,8 +50,17 @@ class Deadlines:
         assert over.wait(60)
 
     def _expire(self, over: threading.Event) -> None:
+        ending: list[asyncio.Timeout] = []
         for made, loop in self._made:
             # Those that are over already cannot be moved.
             with suppress(RuntimeError):
                 made.reschedule(loop.time())
-        over.set()
+                ending.append(made)
+        self._wait(ending, over)
+
+    def _wait(self, ending: list[asyncio.Timeout], over: threading.Event) -> None:
+        """Let whoever waits go on once all are over: an answer must not come before."""
+        if all(made.expired() for made in ending):
+            over.set()
+        else:
+            asyncio.get_running_loop().call_soon(self._wait, ending, over)

@@ -128,8 +128,7 @@ def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: 
         assert (reply.status_code, reply.json()["type"]) == (503, "urn:ohlcv:problem:timed-out")
         assert reply.headers["retry-after"] == "2"
         assert client.get("/halfway").text == "one"
-    refused = service.telemetry.registry.get_sample_value
-    assert refused("ohlcv_http_refused_total", {"reason": "timed-out"}) == 1
+    assert service.telemetry.registry.get_sample_value("ohlcv_http_refused_total", {"reason": "timed-out"}) == 1
 
 
 def test_what_is_too_long_or_too_large_is_refused(tmp_path: Path) -> None:
@@ -369,7 +368,6 @@ def test_the_shelf_forgets_what_was_not_used_longest() -> None:
         shelf.put((name,), kept(700))
     assert shelf.get((b"a",)) is not None
     for _ in range(20):
-        # One that is kept again takes its own place, and no other's.
         shelf.put((b"i",), kept(700))
     shelf.put((b"i",), kept(100))
     assert shelf.get((b"b",)) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from ohlcv_assets.bars.slots import slots
 from ohlcv_assets.errors import StoreQueryError
 from ohlcv_assets.stores.memory import MemoryBarStore
 from ohlcv_assets.units import DAY, HOUR, MINUTE, Nanos, day_bounds
-from ohlcv_assets_tests.api.deadlines import NEVER, Deadlines
 from ohlcv_assets_tests.api.made import FRIDAY_START, asking, columns_of, service_in, stored_bars
 from ohlcv_assets_tests.pipeline.made import FRIDAY, SATURDAY
 
@@ -235,25 +235,24 @@ def test_a_range_outside_the_dataset_is_empty(client: TestClient) -> None:
 class SlowStore(MemoryBarStore):
     """Takes too long for more than so much, in one of two ways."""
 
-    def __init__(self, like: MemoryBarStore, most: Nanos, deadlines: Deadlines | None = None) -> None:
+    def __init__(self, like: MemoryBarStore, most: Nanos, *, says: bool = True) -> None:
         self.__dict__.update(like.__dict__)
-        self.most, self.deadlines = most, deadlines
+        self.most, self.says = most, says
 
     def read(self, resolution: Resolution, start: Nanos, end: Nanos, symbols: Any = None) -> pa.Table:  # Any: names
         """Read, or take too long."""
         if end - start > self.most and resolution.name in {"1m", "5m"}:
-            if self.deadlines is None:
+            if self.says:
                 raise StoreQueryError("too much")
-            self.deadlines.pass_by()
+            time.sleep(1.5)
         return super().read(resolution, start, end, symbols)
 
 
 @pytest.fixture(name="slow", params=[True, False], ids=["says so", "is slow"])
-def _slow(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+def _slow(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
     """Return a service whose store cannot answer for two days of fine bars at once."""
-    service = service_in(tmp_path, serve_query_timeout=NEVER)
-    deadlines = None if request.param else Deadlines(monkeypatch)
-    store = SlowStore(service.project.bar_store, DAY, deadlines)  # type: ignore[arg-type]  # it is in memory
+    service = service_in(tmp_path, serve_query_timeout=0.75)
+    store = SlowStore(service.project.bar_store, DAY, says=request.param)  # type: ignore[arg-type]  # it is in memory
     object.__setattr__(service.project, "bar_store", store)
     return service
 

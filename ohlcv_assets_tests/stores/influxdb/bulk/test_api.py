@@ -81,6 +81,8 @@ def test_shards_and_their_files(
     assert api.files(shard.id, listing.date + 3600) is not None
     assert api.files(shard.id, listing.date + 3600).names == ()  # type: ignore[union-attr]  # it is there
     held = io.BytesIO(b"something of before")
+    # What an attempt before left is written over, and nothing of it stays behind the end.
+    held.write(b"x" * 1_000_000)
     assert api.download(shard.id, held)
     assert list(unpacked(held.getvalue())) == list(listing.names)
 

@@ -54,7 +54,7 @@ def test_what_is_not_whole_is_refused(share: int, seed: int) -> None:
         names_in(cut(whole[: (len(whole) - 1024) * share // 100], seed))
 
 
-@pytest.mark.parametrize("behind", [b"{}", b'{"code":"internal error"}'.ljust(512), b"x" * 1024])
+@pytest.mark.parametrize("behind", [b"{}", b'{"code":"internal error"}'.ljust(512), b"x" * 1024, tar([5])])
 def test_words_behind_the_end_are_an_error(behind: bytes) -> None:
     """A server that fails on the way ends the tar and says so behind it."""
     with pytest.raises(IncompleteError):
