@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,17 +21,17 @@ from ohlcv_assets.stores.base import DayContent, GivenDay
 from ohlcv_assets.stores.influxdb.bulk.api import BackupApi
 from ohlcv_assets.stores.influxdb.bulk.loading import MARKER
 from ohlcv_assets.stores.influxdb.bulk.making import Going, Making
-from ohlcv_assets.stores.influxdb.bulk.shards import Shards
 from ohlcv_assets.stores.influxdb.layout import Layout
 from ohlcv_assets.stores.influxdb.tasks.calls import TaskCalls
 from ohlcv_assets.stores.influxdb.tasks.definitions import task_name
 from ohlcv_assets.stores.influxdb.tasks.manager import TaskManager
 from ohlcv_assets.stores.influxdb.trades import InfluxTradeStore
 from ohlcv_assets.units import day_start
-from ohlcv_assets_tests.servers import Server, drop_bucket, make_bucket
+from ohlcv_assets_tests.servers import Server
+from ohlcv_assets_tests.stores.influxdb.bulk.loads import Open, load, require
 from ohlcv_assets_tests.stores.influxdb.fake.server import Fake
 from ohlcv_assets_tests.stores.influxdb.reads.limited import write
-from ohlcv_assets_tests.stores.influxdb.stores import held, in_bulk, plan, trade_store
+from ohlcv_assets_tests.stores.influxdb.stores import held, plan, trade_store
 from ohlcv_assets_tests.stores.made import FIRST, batches, day_number, made_day, promise, rows_of, stored
 
 pytestmark = pytest.mark.integration
@@ -39,52 +39,6 @@ pytestmark = pytest.mark.integration
 RESTORE = "/api/v2/restore/shards/"
 BACKUP = "/api/v2/backup/shards/"
 ODD = ("A B", "a,b=c", "back\\slash", "caf\u00e9", "A!", "A", 'q"uote', "%41")
-
-Open = Callable[..., InfluxTradeStore]
-
-
-@pytest.fixture
-def open_on(fresh_layout: Callable[..., Layout]) -> Iterator[Callable[[Server], Open]]:
-    """Return what opens stores on the same fresh buckets of a server, in bulk."""
-    stores: list[InfluxTradeStore] = []
-
-    def on(server: Server, retention: int = 0) -> Open:
-        layout = fresh_layout(server, retention)
-
-        def opened(**figures: Any) -> InfluxTradeStore:
-            stores.append(trade_store(server, layout, plan(**{"deadline": 5.0, **figures}), bulk=in_bulk(server)))
-            return stores[-1]
-
-        return opened
-
-    yield on
-    for store in stores:
-        store.close()
-
-
-@pytest.fixture
-def store(fake_server: Fake, open_on: Callable[[Server], Open]) -> InfluxTradeStore:
-    """Return an empty store on the fake server."""
-    return open_on(fake_server)()
-
-
-def load(store: InfluxTradeStore, offset: int = 0, seed: int = 0, per_symbol: int = 10, **more: Any) -> Any:
-    """Load a day in bulk and return the report; Any: what is given to ``replace_day``, and the report."""
-    trades = made_day(day_number(offset), per_symbol, seed=seed)
-    report = store.replace_day(promise(day_number(offset), trades, str(seed)), batches(trades), **more)
-    assert report.detail["path"] == "bulk"
-    return report
-
-
-def require(store: InfluxTradeStore, days: dict[int, int], per_symbol: int = 10) -> None:
-    """Fail unless the store holds exactly the content of those days, by offset and seed, and says so."""
-    wanted = [
-        row for offset, seed in days.items() for row in rows_of(made_day(day_number(offset), per_symbol, seed=seed))
-    ]
-    assert sorted(held(store)) == sorted(wanted)
-    assert {day: record.state for day, record in store.day_records().items()} == {
-        day_number(offset): "clean" for offset in days
-    }
 
 
 def test_days_around_the_end_of_a_week(any_server: Server, open_on: Callable[[Server], Open]) -> None:
@@ -218,44 +172,6 @@ def test_a_reply_proves_nothing(store: InfluxTradeStore, fake_server: Fake) -> N
     assert store.day_records()[FIRST].state == "dirty"
     load(store)
     require(store, {0: 0})
-
-
-def test_a_bucket_that_was_made_anew(store: InfluxTradeStore, fake_server: Fake) -> None:
-    """Shards known from before have gone: they are asked for again, and made again."""
-    load(store)
-    connection = fake_server.connect()
-    drop_bucket(connection, store._bucket)
-    make_bucket(connection, store._bucket)
-    connection.close()
-    load(store, 1)
-    assert sorted(held(store)) == sorted(rows_of(made_day(day_number(1), 10)))
-
-
-def test_shards_that_do_not_stay(fake_server: Fake, open_on: Callable[[Server], Open]) -> None:
-    """A server that has no shard after all is left alone, in the end."""
-    store = open_on(fake_server)(deadline=0.3)
-    fake_server.faults.add("answer", path=BACKUP, times=None, status=404)
-    with pytest.raises(StoreUnavailableError, match="does not keep the shard of 2024-01-31"):
-        load(store)
-
-
-def test_shards_that_do_not_come(store: InfluxTradeStore, fake_server: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bucket that has no shard for the day after a point was written to it."""
-    loader = store._loader
-    assert loader is not None
-    monkeypatch.setattr(loader._api, "shards", lambda _bucket: Shards(7 * 86_400 * 10**9, ()))
-    with pytest.raises(StoreUnavailableError, match="has made no shard for 2024-01-31"):
-        load(store)
-    assert fake_server.faults.count(RESTORE) == 0
-
-
-def test_a_bucket_that_is_not_there(store: InfluxTradeStore) -> None:
-    """It is missed in a sentence that says what makes it."""
-    loader = store._loader
-    assert loader is not None
-    loader._bucket = "missing"
-    with pytest.raises(StoreAccessError, match="has no bucket 'missing': run `ohlcv influx setup`"):
-        loader.shards()
 
 
 def test_who_interrupts_a_restore_lets_others_wait(
