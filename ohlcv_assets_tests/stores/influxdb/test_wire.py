@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
@@ -36,7 +40,8 @@ class Scripted:
         What came.
     """
 
-    def __init__(self, answers: Sequence[bytes | None]) -> None:
+    def __init__(self, answers: Sequence[bytes | None], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.connections = 0
         self.requests: list[bytes] = []
         self._answers = list(answers)
@@ -66,8 +71,12 @@ class Scripted:
             except OSError:
                 return
             self.connections += 1
-            with connection:
-                self._answer(connection)
+            with connection, suppress(ssl.SSLError):  # whoever does not trust us leaves
+                if self._tls is None:
+                    self._answer(connection)
+                else:
+                    with self._tls.wrap_socket(connection, server_side=True) as secret:
+                        self._answer(secret)
 
     def _answer(self, connection: socket.socket) -> None:
         while self._answers:
@@ -89,9 +98,11 @@ class Scripted:
 
 
 @contextmanager
-def serving(*answers: bytes | None, size: int = 1) -> Iterator[tuple[Wire, Scripted, list[socket.socket]]]:
+def serving(
+    *answers: bytes | None, size: int = 1, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[Wire, Scripted, list[socket.socket]]]:
     """Serve answers; give a wire to them, and the sockets that it opens."""
-    server, opened = Scripted(answers), list[socket.socket]()
+    server, opened = Scripted(answers, tls), list[socket.socket]()
     server.start()
     found = Wire(server.peer, size, opened.append)
     try:
@@ -202,3 +213,33 @@ def test_tls_is_spoken_where_there_is_a_context() -> None:
         assert wrapped == ["127.0.0.1"]
         found.close()
         plain.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a certificate of 127.0.0.1 that nobody has signed but itself, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("NO openssl ON PATH: TLS IS TRIED WITH A STAND-IN ALONE")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run([*made, *names], check=True, capture_output=True, timeout=60)
+    return certificate, key
+
+
+def test_real_certificates(certificate: tuple[Path, Path]) -> None:
+    """Requests follow each other on one socket under TLS; a server that nobody vouches for is told no secret."""
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(*certificate)
+    known = ssl.create_default_context(cafile=str(certificate[0]))
+    with serving(HELLO, CHUNKED, HELLO, tls=served) as (plain, server, opened):
+        plain.close()
+        known_to = Wire(dataclasses.replace(server.peer, context=known), 1, opened.append)
+        assert [known_to.ask(REQUEST, 60.0).body for _ in range(3)] == [b"hello"] * 3
+        assert (len(opened), server.connections) == (1, 1)
+        known_to.close()
+        stranger = Wire(dataclasses.replace(server.peer, context=ssl.create_default_context()), 1, opened.append)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            stranger.ask(REQUEST, 60.0)
+        assert len(server.requests) == 3
