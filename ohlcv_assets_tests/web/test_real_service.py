@@ -102,6 +102,36 @@ def test_scrolling_back_over_a_month(open_served: Opener) -> None:
     ends_with(page, "Fri 29 Mar 2024 23:00")
 
 
+_ASKED = """performance.getEntriesByType("resource").filter(({ name }) => name.includes("/api/v1/ohlc?"))
+    .map(({ name, transferSize, decodedBodySize }) => [name, transferSize, decodedBodySize])"""
+
+
+def panned_back(page: Page) -> dict[str, tuple[int, int]]:
+    """Go back some screens; return what was asked for of closed days, with its bytes from the net and its own."""
+    page.locator("#chart").focus()
+    for _ in range(8):
+        page.keyboard.press("Shift+ArrowLeft")
+        drawn(page)
+        page.wait_for_selector("#edge", state="hidden")
+    asked = page.evaluate(_ASKED)
+    return {name: (net, own) for name, net, own in asked if "version=" in name}
+
+
+def test_panning_back_once_more_asks_nobody(open_served: Opener) -> None:
+    """Bars of closed days come out of the browser's own cache when the page is opened again."""
+    page = open_served("?symbol=BTC-USD&resolution=15m")
+    first = panned_back(page)
+    assert len(first) >= 2
+    assert all(net > 0 for net, _ in first.values())
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_selector(READY)
+    again = panned_back(page)
+    assert len(first.keys() & again.keys()) >= 2
+    assert all(again[name][0] == 0 and again[name][1] > 1_000 for name in first.keys() & again.keys())
+
+
 def test_picked_days_that_are_too_wide_come_coarser(open_served: Opener) -> None:
     """The service's rule and reason are on the page, which ends with the last of the picked days."""
     page = open_served("?symbol=BTC-USD&resolution=1m")
