@@ -14,6 +14,7 @@ import select
 import socket
 import ssl
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,6 +71,8 @@ class Wire:
         self._opened = opened
         self._free = threading.BoundedSemaphore(size)
         self._idle: deque[_Line] = deque()
+        # Whoever lets go of us without a word leaves no socket open.
+        weakref.finalize(self, _close_all, self._idle)
 
     def ask(self, request: bytes, timeout: float) -> Reply:
         """Send a request and return the reply, whatever its status.
@@ -104,9 +107,7 @@ class Wire:
 
     def close(self) -> None:
         """Close what is not in use; a later request opens sockets again."""
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        _close_all(self._idle)
 
     def _kept(self) -> _Line | None:
         """Return a socket that is open still; None where there is none."""
@@ -188,3 +189,10 @@ class _Line:
         self._complete = True
         # The parser knows it until this returns.
         self.lasts = self._parser.should_keep_alive()
+
+
+def _close_all(idle: deque[_Line]) -> None:
+    """Close sockets that are not in use."""
+    with suppress(IndexError):
+        while True:
+            idle.pop().close()

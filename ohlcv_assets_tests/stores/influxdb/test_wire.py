@@ -215,6 +215,17 @@ def test_tls_is_spoken_where_there_is_a_context() -> None:
         plain.close()
 
 
+def test_nothing_is_left_open_by_one_who_forgets_to_close() -> None:
+    """A socket that is collected while it is open would be warned of."""
+    with serving(HELLO) as (plain, server, opened):
+        forgotten = Wire(server.peer, 1, opened.append)
+        assert forgotten.ask(REQUEST, 60.0).passed
+        assert opened[0].fileno() >= 0
+        del forgotten
+        assert opened[0].fileno() == -1
+        plain.close()
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """Return a certificate of 127.0.0.1 that nobody has signed but itself, and its key."""
