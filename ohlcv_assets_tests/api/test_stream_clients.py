@@ -233,9 +233,10 @@ def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path) -> None:
             value = service.telemetry.registry.get_sample_value
             until(lambda: value("ohlcv_stream_frames_total", {"kind": "snapshot"}) == 2)
             seq, deadline = 0, time.monotonic() + 60
-            rows: list[Trade] = [trade(at) for at in range(3_000)]
             while value("ohlcv_streams_ended_total", {"code": "4000"}) != 1:
                 assert time.monotonic() < deadline
+                # Other ones each time: nobody is told of a trade twice.
+                rows: list[Trade] = [trade(1 + seq * 3_000 + at) for at in range(3_000)]
                 running.publish([trade(seq * MINUTE % DAY), *rows])
                 seq += 1
             assert closed_with(slow) in {4000, NO_CODE}
