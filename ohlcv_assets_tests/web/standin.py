@@ -145,7 +145,7 @@ class Standin:
         self._run += 1
         self._server = serve(self._stream, "127.0.0.1", self.port, process_request=self._answer, compression=None)
         self.port = int(self._server.socket.getsockname()[1])
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
         """Close everything."""
